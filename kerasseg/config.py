@@ -1,0 +1,122 @@
+"""The settings of a training run: one flat frozen dataclass, in and out of JSON. No TensorFlow here."""
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from kerasseg.errors import InputError
+
+
+def setting(default: Any, description: str, *, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with a help text, and the accepted words where they are few."""
+    return dataclasses.field(
+        default=default, metadata={"help": description, "choices": choices}
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Every setting of `python -m kerasseg.train`. Sizes are (height, width) in pixels."""
+
+    model: str = setting("v3large_sliced", "architecture; `python -m kerasseg.summary` lists them")
+    dataset: str = setting("shapes", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k or folder")
+    data_dir: str = setting("", "where the data set lies (shapes needs none)")
+    size: tuple[int, int] = setting((256, 256), "height,width of a training crop")
+    eval_size: tuple[int, int] = setting(
+        (0, 0), "height,width of the evaluated, exported model; 0,0 takes the data set's customary one"
+    )
+    output_stride: int = setting(0, "input pixels to one of the deepest features: 32, 16 or 8; 0 takes the model's own")
+    backbone_weights: str = setting("imagenet", "imagenet (a download), none, or a .npz or .weights.h5 file")
+    bn_momentum: float = setting(0.95, "batch norm momentum; keras.applications' 0.999 needs far more steps")
+    epochs: int = setting(60, "passes over the training split")
+    batch_size: int = setting(8, "images to a step")
+    optimizer: str = setting("adamw", "optimizer", choices=("adamw", "sgd"))
+    learning_rate: float = setting(5e-4, "peak learning rate")
+    backbone_lr_factor: float = setting(1.0, "the backbone learns at this times the learning rate")
+    schedule: str = setting("poly", "how the learning rate falls to 0", choices=("poly", "cosine"))
+    warmup_epochs: float = setting(1.0, "epochs in which the learning rate rises from 0")
+    momentum: float = setting(0.9, "momentum of sgd")
+    weight_decay: float = setting(1e-4, "decoupled weight decay; spares biases and norms")
+    clip_norm: float = setting(5.0, "largest global norm of the gradients; 0 leaves them alone")
+    ema_decay: float = setting(0.99, "average of the weights that is evaluated and kept; 0 keeps the raw ones")
+    precision: str = setting(
+        "float32", "mixed_bfloat16 computes all but depthwise convolutions and logits in bfloat16",
+        choices=("float32", "mixed_bfloat16"),
+    )
+    class_weights: str = setting(
+        "none", "cross-entropy weights a class: none, inverse frequency (balanced) or its square root (sqrt)",
+        choices=("none", "sqrt", "balanced"),
+    )
+    ce_weight: float = setting(1.0, "factor of the cross-entropy term of the loss")
+    dice_weight: float = setting(0.0, "factor of the soft Dice term of the loss")
+    lovasz_weight: float = setting(0.0, "factor of the Lovasz-softmax term of the loss")
+    scale_min: float = setting(0.6, "smallest random scale")
+    scale_max: float = setting(1.6, "largest random scale")
+    flip: bool = setting(True, "flip half of the images left to right")
+    color: float = setting(0.2, "strength of random brightness, contrast and saturation; 0 for none")
+    train_examples: int = setting(0, "use the first so many training examples; 0 for all")
+    val_examples: int = setting(0, "use the first so many validation examples; 0 for all")
+    eval_every: int = setting(1, "epochs from one evaluation on the validation split to the next")
+    cache_mib: int = setting(2048, "keep decoded pictures in memory while they fit in so many MiB")
+    seed: int = setting(0, "seed of weights, order and augmentation")
+
+    def __post_init__(self) -> None:
+        for name, least in _AT_LEAST.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name}={getattr(self, name)} is too small; give at least {least}")
+        for name in ("bn_momentum", "ema_decay", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)} is out of range; give at least 0 and less than 1")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate={self.learning_rate} is not positive; give one such as 5e-4")
+        if not 0 < self.scale_min <= self.scale_max:
+            raise InputError(
+                f"scale_min={self.scale_min}, scale_max={self.scale_max} is no range; give 0 < scale_min <= scale_max"
+            )
+        if self.ce_weight + self.dice_weight + self.lovasz_weight <= 0:
+            raise InputError("ce_weight, dice_weight and lovasz_weight are all 0; give at least one of them")
+        for field in dataclasses.fields(self):
+            choices = field.metadata["choices"]
+            if choices and getattr(self, field.name) not in choices:
+                raise InputError(f"{field.name}={getattr(self, field.name)!r} is unknown; give one of {', '.join(choices)}")
+
+
+_AT_LEAST = {
+    "epochs": 1, "batch_size": 1, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
+    "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
+    "cache_mib": 0, "seed": 0, "backbone_lr_factor": 0,
+}  # fmt: skip
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """Field name -> value, tuples as lists."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(config).items()}
+
+
+def from_json(values: dict[str, Any], *, source: str) -> TrainConfig:
+    """The config that `to_json` wrote; fields that are not named keep their defaults.
+
+    Args:
+        values: field name -> value.
+        source: where the values come from, for the error message.
+
+    Raises:
+        InputError: an unknown setting, or a value of the wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(TrainConfig)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise InputError(f"{source} has unknown settings {', '.join(unknown)}; accepted are {', '.join(fields)}")
+    return TrainConfig(**{name: _typed(fields[name], value, source) for name, value in values.items()})
+
+
+def _typed(field: dataclasses.Field, value: Any, source: str) -> Any:
+    if typing.get_origin(field.type) is tuple:
+        if isinstance(value, list | tuple) and len(value) == 2 and all(type(v) is int for v in value):
+            return tuple(value)
+    elif field.type is float and type(value) in (int, float):
+        return float(value)
+    elif type(value) is field.type:
+        return value
+    raise InputError(f"{source} has {field.name}={value!r}; write it like {getattr(TrainConfig, field.name)!r}")

@@ -1,0 +1,91 @@
+"""The table of data sets, and `load_dataset`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg.data import camvid, folder, shapes, tfds_sets, voc2012
+from kerasseg.data import labels as label_tables
+from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Class names and splits ("train", "val", perhaps "test")."""
+
+    name: str
+    class_names: tuple[str, ...]
+    splits: Mapping[str, Split]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def split(self, name: str) -> Split:
+        """A split by name.
+
+        Raises:
+            InputError: the data set has no such split; the message lists those it has.
+        """
+        if name not in self.splits:
+            raise InputError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}")
+        return self.splits[name]
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """How a data set is loaded.
+
+    Attributes:
+        load: data_dir -> (class names, splits).
+        eval_size: (height, width) it is customarily evaluated at; None for the training size.
+        needs_dir: Whether it lies in a folder of the user's.
+    """
+
+    load: Callable[[Path], tuple[tuple[str, ...], dict[str, Split]]]
+    eval_size: tuple[int, int] | None = None
+    needs_dir: bool = True
+
+
+DATASETS = {
+    "shapes": DatasetSpec(lambda _: (label_tables.SHAPES, shapes.load()), needs_dir=False),
+    "camvid": DatasetSpec(lambda path: (label_tables.CAMVID, camvid.load(path)), eval_size=(360, 480)),
+    "voc2012": DatasetSpec(lambda path: (label_tables.VOC2012, voc2012.load(path)), eval_size=(512, 512)),
+    "oxford_iiit_pet": DatasetSpec(tfds_sets.oxford_iiit_pet, eval_size=(512, 512)),
+    "cityscapes": DatasetSpec(tfds_sets.cityscapes, eval_size=(1024, 2048)),
+    "ade20k": DatasetSpec(tfds_sets.ade20k, eval_size=(512, 512)),
+    "folder": DatasetSpec(folder.load),
+}
+
+
+def list_datasets() -> list[str]:
+    """Names that `load_dataset` accepts."""
+    return list(DATASETS)
+
+
+def load_dataset(name: str, *, data_dir: str = "") -> Dataset:
+    """Finds a data set's examples; pictures are read when they are asked for.
+
+    Args:
+        name: One of `list_datasets()`.
+        data_dir: Where it lies; `shapes` needs none.
+
+    Raises:
+        InputError: an unknown name, a missing or empty folder, or files that do not pair up.
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown dataset {name!r}; known are {', '.join(DATASETS)}")
+    spec = DATASETS[name]
+    if spec.needs_dir and not data_dir:
+        raise InputError(f"--dataset={name} needs --data_dir; say where it lies")
+    if spec.needs_dir and not Path(data_dir).is_dir():
+        raise InputError(f"no folder {data_dir}; --data_dir must be where {name} lies")
+    class_names, splits = spec.load(Path(data_dir))
+    return Dataset(name, class_names, splits)
+
+
+def eval_size(name: str, *, size: tuple[int, int], output_stride: int) -> tuple[int, int]:
+    """The data set's customary evaluation size, rounded up to what the output stride takes."""
+    height, width = DATASETS[name].eval_size or size
+    return -(-height // output_stride) * output_stride, -(-width // output_stride) * output_stride

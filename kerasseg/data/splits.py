@@ -1,0 +1,95 @@
+"""A split: numbered examples, each an image and its labels."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.data import pictures
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture: its name, image (H, W, 3) uint8, and labels (H, W) uint8 with 255 where nothing is labelled."""
+
+    name: str
+    image: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass
+class Split:
+    """Examples that can be read in any order.
+
+    Attributes:
+        names: One a example.
+        read: Position -> Example.
+        kept: Position -> Example, those that `keep` has put in memory.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[int], Example]
+    kept: dict[int, Example] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: int) -> Example:
+        return self.kept[i] if i in self.kept else self.read(i)
+
+    def examples(self, positions: Iterable[int] | None = None) -> Iterator[Example]:
+        """Yields examples in order, read ahead on two threads."""
+        order = range(len(self)) if positions is None else positions
+        with ThreadPoolExecutor(2) as pool:
+            for batch in itertools.batched(order, 8) if hasattr(itertools, "batched") else _batched(order, 8):
+                yield from pool.map(self.__getitem__, batch)
+
+    def first(self, count: int) -> "Split":
+        """The first `count` examples; all of them where `count` is 0."""
+        if count > len(self):
+            raise InputError(f"{count} examples asked, the split has {len(self)}; ask for fewer")
+        return Split(self.names[:count], self.read) if count else self
+
+    def keep(self, *, limit_bytes: int) -> None:
+        """Reads every example once, which finds bad files before training does, and keeps what fits in memory."""
+        used = 0
+        for i, example in enumerate(self.examples()):
+            used += example.image.nbytes + example.labels.nbytes
+            if used <= limit_bytes:
+                self.kept[i] = example
+
+
+def _batched(order: Iterable[int], count: int) -> Iterator[list[int]]:
+    iterator = iter(order)
+    while batch := list(itertools.islice(iterator, count)):
+        yield batch
+
+
+def from_pairs(
+    found: list[tuple[str, Path, Path]], *, num_classes: int, remap: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Split:
+    """A split over files.
+
+    Args:
+        found: (name, image path, labels path), as `pictures.pairs` finds them.
+        num_classes: Ids at or above it, but 255, are refused.
+        remap: From the file's ids to the data set's.
+    """
+
+    def read(i: int) -> Example:
+        name, image_path, labels_path = found[i]
+        image, labels = pictures.read_image(image_path), pictures.read_labels(labels_path)
+        if image.shape[:2] != labels.shape:
+            raise InputError(
+                f"{image_path} is {image.shape[0]}x{image.shape[1]} and {labels_path} is {labels.shape[0]}x{labels.shape[1]} "
+                "(height x width); an image and its labels must be of one size"
+            )
+        labels = remap(labels) if remap else labels
+        pictures.check_ids(labels, num_classes, source=str(labels_path))
+        return Example(name, image, labels)
+
+    return Split(tuple(name for name, _, _ in found), read)

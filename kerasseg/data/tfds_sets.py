@@ -1,0 +1,78 @@
+"""Data sets that tensorflow_datasets prepares: Oxford-IIIT Pet, Cityscapes, ADE20K (scene_parse150)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.data import labels as label_tables
+from kerasseg.data import pictures
+from kerasseg.data.splits import Example, Split
+from kerasseg.errors import InputError
+
+Splits = tuple[tuple[str, ...], dict[str, Split]]
+
+
+def oxford_iiit_pet(data_dir: Path) -> Splits:
+    """Trimaps: pet, background and the border between. Parkhi et al., "Cats and Dogs", CVPR 2012."""
+    splits = _load(
+        "oxford_iiit_pet", data_dir, {"train": "train", "val": "test"},
+        lambda record: (record["image"], record["segmentation_mask"][..., 0] - np.uint8(1)),
+        num_classes=3,
+    )  # fmt: skip
+    return label_tables.OXFORD_IIIT_PET, splits
+
+
+def cityscapes(data_dir: Path) -> Splits:
+    """The 19 classes that are scored. Cordts et al., CVPR 2016."""
+    table = np.full(256, label_tables.IGNORE_LABEL, np.uint8)
+    table[list(label_tables.CITYSCAPES_IDS)] = np.arange(len(label_tables.CITYSCAPES), dtype=np.uint8)
+    splits = _load(
+        "cityscapes/semantic_segmentation", data_dir, {"train": "train", "val": "validation"},
+        lambda record: (record["image_left"], table[record["segmentation_label"][..., 0]]),
+        num_classes=len(label_tables.CITYSCAPES),
+    )  # fmt: skip
+    return label_tables.CITYSCAPES, splits
+
+
+def ade20k(data_dir: Path) -> Splits:
+    """The 150 classes of the scene parsing challenge; its 0 (other) does not count. Zhou et al., CVPR 2017."""
+    splits = _load(
+        "scene_parse150", data_dir, {"train": "train", "val": "test"},
+        # uint8 arithmetic on purpose: 0 (other) wraps to 255.
+        lambda record: (record["image"], record["annotation"][..., 0] - np.uint8(1)),
+        num_classes=len(label_tables.ADE20K),
+    )  # fmt: skip
+    return label_tables.ADE20K, splits
+
+
+def _load(
+    builder_name: str, data_dir: Path, names: dict[str, str], read: Callable[[dict], tuple], *, num_classes: int
+) -> dict[str, Split]:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        raise InputError(f"{builder_name} needs tensorflow-datasets; pip install 'kerasseg[tfds]'") from None
+    try:
+        builder = tfds.builder(builder_name, data_dir=str(data_dir))
+        builder.download_and_prepare()
+    except Exception as error:  # tfds raises as many kinds as there are ways to fail
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"tensorflow_datasets could not prepare {builder_name} in {data_dir} ({reason}); "
+            f"prepare it there first: https://www.tensorflow.org/datasets/catalog/{builder_name.split('/')[0]}"
+        ) from error
+    return {name: _split(builder, split, read, num_classes) for name, split in names.items()}
+
+
+def _split(builder, split: str, read: Callable[[dict], tuple], num_classes: int) -> Split:
+    size = builder.info.splits[split].num_examples
+
+    def example(i: int) -> Example:
+        # A slice of one reads one record; records lie in shards, which tfds skips to.
+        (record,) = builder.as_dataset(split=f"{split}[{i}:{i + 1}]").as_numpy_iterator()
+        image, labels = read(record)
+        pictures.check_ids(labels, num_classes, source=f"{builder.name} {split}[{i}]")
+        return Example(f"{split}_{i:05d}", image, labels)
+
+    return Split(tuple(f"{split}_{i:05d}" for i in range(size)), example)

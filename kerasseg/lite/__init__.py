@@ -1,0 +1,1 @@
+"""Leaving Keras: conversion to TFLite and the interpreter that proves it."""

@@ -1,0 +1,160 @@
+"""LiteRT: loading a .tflite file, quantizing its input, reading its output. The only importer of ai_edge_litert."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import interpreter as litert
+
+from kerasseg import files
+from kerasseg.errors import InputError
+from kerasseg.quiet import quiet
+
+KERNELS = ("xnnpack", "reference")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a file.
+
+    Attributes:
+        index: Of the interpreter.
+        shape: As in the file.
+        dtype: NumPy type.
+        scale: Of real = scale * (quantized - zero_point); 0 where the tensor is float.
+        zero_point: See scale.
+    """
+
+    index: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    scale: float
+    zero_point: int
+
+
+def quantize(values: np.ndarray, *, scale: float, zero_point: int, dtype: np.dtype) -> np.ndarray:
+    """Real values to integers: round (half away from zero, as TFLite's kernels), clip, cast.
+
+    Args:
+        values: Float array of any shape.
+        scale: Step; 0 means not quantized, and values are only cast.
+        zero_point: The integer that stands for 0.
+        dtype: int8 or uint8, or a float type where scale is 0.
+    """
+    if scale == 0:
+        return values.astype(dtype)
+    steps = values / scale
+    steps = np.trunc(steps + np.copysign(0.5, steps)) + zero_point
+    limits = np.iinfo(dtype)
+    return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+
+def dequantize(values: np.ndarray, *, scale: float, zero_point: int) -> np.ndarray:
+    """Integers to real values, float32; float arrays pass."""
+    if scale == 0:
+        return values.astype(np.float32)
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+class LoadedModel:
+    """A .tflite file, ready to run.
+
+    Attributes:
+        input: Its only input, an image (1, H, W, 3).
+        output: Its only output, logits (1, H, W, C).
+    """
+
+    def __init__(self, source: Path | bytes, *, kernels: str = "xnnpack", threads: int = 1):
+        """Loads a file under LiteRT.
+
+        Args:
+            source: Path or content.
+            kernels: "xnnpack", LiteRT's default, or "reference", its plain kernels without any delegate.
+            threads: Of the interpreter.
+
+        Raises:
+            InputError: no such file, no model in it, one that LiteRT refuses, or one of other inputs and outputs.
+        """
+        name = "the model" if isinstance(source, bytes) else str(source)
+        if kernels not in KERNELS:
+            raise InputError(f"kernels {kernels!r} are unknown; give one of {', '.join(KERNELS)}")
+        if not isinstance(source, bytes):
+            if not source.is_file():
+                raise InputError(f"no file {source}; check --tflite")
+            source = source.read_bytes()
+        resolver = litert.OpResolverType.BUILTIN_REF if kernels == "reference" else litert.OpResolverType.AUTO
+        try:
+            with quiet():
+                self._interpreter = litert.Interpreter(
+                    model_content=source, num_threads=threads, experimental_op_resolver_type=resolver
+                )
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{name} does not load under LiteRT with {kernels} kernels ({reason}); convert it again") from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise InputError(f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; a segmentation model has one of each")
+        self.input, self.output = _tensor(inputs[0]), _tensor(outputs[0])
+        if len(self.input.shape) != 4 or self.input.shape[0] != 1 or self.input.shape[3] != 3:
+            raise InputError(f"{name} takes {self.input.shape}; an image input is (1, height, width, 3)")
+        if len(self.output.shape) != 4 or self.output.shape[:3] != self.input.shape[:3]:
+            raise InputError(f"{name} gives {self.output.shape} for {self.input.shape}; logits are (1, height, width, classes)")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the input."""
+        return self.input.shape[1], self.input.shape[2]
+
+    @property
+    def num_classes(self) -> int:
+        return self.output.shape[3]
+
+    def set_image(self, images: np.ndarray) -> None:
+        """Quantizes images (1, H, W, 3), values 0..255, and puts them in."""
+        given = self.input
+        self._interpreter.set_tensor(
+            given.index, quantize(images, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
+        )
+
+    def invoke(self) -> None:
+        """Runs the model once."""
+        self._interpreter.invoke()
+
+    def raw_logits(self) -> np.ndarray:
+        """The output as it is, (1, H, W, C), integers where the file is quantized."""
+        return self._interpreter.get_tensor(self.output.index)
+
+    def logits(self) -> np.ndarray:
+        """The output as real values, (1, H, W, C) float32."""
+        return dequantize(self.raw_logits(), scale=self.output.scale, zero_point=self.output.zero_point)
+
+
+def _tensor(detail: dict) -> Tensor:
+    scale, zero_point = detail["quantization"]
+    return Tensor(detail["index"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point))
+
+
+def predictor(model: LoadedModel) -> Callable[[np.ndarray], np.ndarray]:
+    """images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        model.set_image(images.astype(np.float32))
+        model.invoke()
+        return np.argmax(model.raw_logits(), -1).astype(np.uint8)
+
+    return predict
+
+
+def class_names(path: Path, model: LoadedModel) -> tuple[str, ...]:
+    """Names from the JSON that convert.py writes beside a file; "class 0", "class 1", ... where there is none."""
+    beside = sidecar(path)
+    if beside.is_file():
+        return tuple(files.read_json(beside)["class_names"])
+    return tuple(f"class {i}" for i in range(model.num_classes))
+
+
+def sidecar(path: Path) -> Path:
+    """Where the JSON beside a .tflite file lies."""
+    return path.with_name(path.name + ".json")

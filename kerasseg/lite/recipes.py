@@ -1,0 +1,41 @@
+"""The table of conversion recipes. Plain data."""
+
+from dataclasses import dataclass
+
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a float model becomes a .tflite file.
+
+    Attributes:
+        about: One line for people.
+        weights: Type the large weights are stored in.
+        calibrated: Whether ranges of activations are measured on training images, so that every operator is int8.
+    """
+
+    about: str
+    weights: str
+    calibrated: bool = False
+
+
+RECIPES = {
+    "float32": Recipe("weights and arithmetic in float32", "float32"),
+    "float16": Recipe("weights stored in float16, arithmetic in float32", "float16"),
+    "dynamic": Recipe("int8 weights, activations quantized on the fly", "int8"),
+    "int8": Recipe("full integer: int8 weights and activations, calibrated", "int8", calibrated=True),
+}
+
+IO_TYPES = ("int8", "uint8", "float32")
+
+
+def get_recipe(name: str) -> Recipe:
+    """A recipe by name.
+
+    Raises:
+        InputError: an unknown name; the message lists the known.
+    """
+    if name not in RECIPES:
+        raise InputError(f"unknown recipe {name!r}; known are {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,159 @@
+"""Confusion matrices and the scores that are read off them. keras.ops for pixels, NumPy for the small rest."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from keras import ops
+
+from kerasseg.data.labels import IGNORE_LABEL
+
+
+def confusion_matrix(labels, preds, *, num_classes: int) -> np.ndarray:
+    """Counts of labelled pixels.
+
+    Args:
+        labels: (H, W) or (B, H, W) int, 255 where unlabelled.
+        preds: The same shape, 0..num_classes - 1.
+        num_classes: Number of classes.
+
+    Returns:
+        (num_classes, num_classes) int64: row the label, column the prediction.
+    """
+    labels, preds = ops.cast(labels, "int32"), ops.cast(preds, "int32")
+    cells = num_classes * num_classes
+    index = ops.where(ops.equal(labels, IGNORE_LABEL), cells, labels * num_classes + preds)
+    counts = ops.bincount(ops.reshape(index, (-1,)), minlength=cells + 1)
+    return ops.convert_to_numpy(counts)[:cells].reshape(num_classes, num_classes).astype(np.int64)
+
+
+def boundary_distance(shape: tuple[int, int]) -> int:
+    """Width in pixels of what counts as boundary: 2 % of the diagonal (Cheng et al., CVPR 2021, section 5.1)."""
+    return max(1, round(0.02 * float(np.hypot(*shape))))
+
+
+def near_boundary(ids, *, distance: int):
+    """Pixels that a square of `distance` around them does not show to be inside their segment.
+
+    The picture's edge counts as a boundary, as in Cheng et al.'s own code.
+
+    Args:
+        ids: (H, W) int, 0..255.
+        distance: In pixels, along a row or column.
+
+    Returns:
+        (H, W) bool.
+    """
+    values = ops.cast(ids, "float32")[None, :, :, None] + 1
+    values = ops.pad(values, ((0, 0), (distance, distance), (distance, distance), (0, 0)))
+    window = 2 * distance + 1
+
+    def largest(x):
+        return ops.max_pool(ops.max_pool(x, (window, 1), strides=1), (1, window), strides=1)
+
+    return ops.not_equal(largest(values), -largest(-values))[0, :, :, 0]
+
+
+def boundary_confusion(labels, preds, *, num_classes: int) -> np.ndarray:
+    """The confusion matrix of boundary pixels; its last row and column count "no boundary here".
+
+    Args:
+        labels: (H, W) int, 255 where unlabelled; those pixels are left out.
+        preds: (H, W) int.
+        num_classes: Number of classes.
+
+    Returns:
+        (num_classes + 1, num_classes + 1) int64.
+    """
+    labels, preds = ops.cast(labels, "int32"), ops.cast(preds, "int32")
+    distance = boundary_distance(tuple(labels.shape))
+    inner_labels = ops.where(near_boundary(labels, distance=distance), labels, num_classes)
+    inner_labels = ops.where(ops.equal(labels, IGNORE_LABEL), IGNORE_LABEL, inner_labels)
+    inner_preds = ops.where(near_boundary(preds, distance=distance), preds, num_classes)
+    return confusion_matrix(inner_labels, inner_preds, num_classes=num_classes + 1)
+
+
+def class_iou(matrix: np.ndarray) -> np.ndarray:
+    """Intersection over union a class, 0..1; NaN for a class absent from labels and predictions."""
+    hits = np.diag(matrix).astype(float)
+    union = matrix.sum(0) + matrix.sum(1) - hits
+    return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores over a split, all 0..1; None stands for a class that is not there.
+
+    Attributes:
+        miou: Mean of `iou` over the classes present in labels or predictions.
+        pixel_accuracy: Share of labelled pixels that are right.
+        frequency_weighted_iou: Mean of `iou` weighted by labelled pixels.
+        boundary_iou: Mean over classes of the IoU near boundaries (Cheng et al., CVPR 2021).
+        iou: A class.
+        accuracy: A class: share of its labelled pixels that are right.
+        boundary_iou_by_class: A class.
+        class_names: In the order of the lists.
+        confusion: Pixel counts, row the label, column the prediction.
+        pictures: How many were scored.
+    """
+
+    miou: float
+    pixel_accuracy: float
+    frequency_weighted_iou: float
+    boundary_iou: float
+    iou: list[float | None]
+    accuracy: list[float | None]
+    boundary_iou_by_class: list[float | None]
+    class_names: list[str]
+    confusion: list[list[int]]
+    pictures: int
+
+    def to_json(self) -> dict:
+        """As plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def table(self) -> str:
+        """The scores as text, in per cent."""
+        width = max(len("frequency-weighted IoU"), *map(len, self.class_names))
+        lines = [f"{'class':<{width}}     IoU  accuracy  boundary IoU"]
+        for row in zip(self.class_names, self.iou, self.accuracy, self.boundary_iou_by_class, strict=True):
+            lines.append(f"{row[0]:<{width}}  {_percent(row[1]):>6}  {_percent(row[2]):>8}  {_percent(row[3]):>12}")
+        for name, value in (
+            ("mIoU", self.miou), ("pixel accuracy", self.pixel_accuracy),
+            ("frequency-weighted IoU", self.frequency_weighted_iou), ("boundary IoU", self.boundary_iou),
+        ):  # fmt: skip
+            lines.append(f"{name:<{width}}  {_percent(value):>6}")
+        return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def scores(matrix: np.ndarray, boundary: np.ndarray, *, class_names: tuple[str, ...], pictures: int) -> Scores:
+    """Reads every score off the confusion matrix of a split and the one of its boundaries."""
+    iou = class_iou(matrix)
+    boundary_iou = class_iou(boundary)[:-1]
+    labelled = matrix.sum(1)
+    accuracy = np.divide(np.diag(matrix), labelled, out=np.full(len(iou), np.nan), where=labelled > 0)
+    total = max(int(matrix.sum()), 1)
+
+    def mean(values: np.ndarray) -> float:
+        return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+
+    def listed(values: np.ndarray) -> list[float | None]:
+        return [None if np.isnan(value) else float(value) for value in values]
+
+    return Scores(
+        miou=mean(iou),
+        pixel_accuracy=float(np.trace(matrix) / total),
+        frequency_weighted_iou=float(np.nansum(iou * labelled) / total),
+        boundary_iou=mean(boundary_iou),
+        iou=listed(iou),
+        accuracy=listed(accuracy),
+        boundary_iou_by_class=listed(boundary_iou),
+        class_names=list(class_names),
+        confusion=matrix.tolist(),
+        pictures=pictures,
+    )

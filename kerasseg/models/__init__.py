@@ -1,0 +1,61 @@
+"""DeepLabv3+ models on MobileNetV3, as functional Keras models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kerasseg.models.variants import MODELS, ModelSpec, check_size, get_spec
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["MODELS", "ModelSpec", "build_model", "get_spec", "list_models"]
+
+
+def list_models() -> list[str]:
+    """Names that `build_model` accepts."""
+    return list(MODELS)
+
+
+def build_model(
+    model: str | ModelSpec,
+    *,
+    size: tuple[int, int] = (256, 256),
+    num_classes: int = 21,
+    batch_size: int | None = None,
+    bn_momentum: float = 0.95,
+    precision: str = "float32",
+) -> keras.Model:
+    """Builds a DeepLabv3+ with fresh weights (`kerasseg.models.backbone.load_weights` brings pretrained ones).
+
+    Args:
+        model: A name of `list_models()`, or a ModelSpec.
+        size: (height, width) of the input in pixels, multiples of the output stride.
+        num_classes: Channels of the logits.
+        batch_size: Fixed batch size; None leaves it open. Convert with 1.
+        bn_momentum: Momentum of every batch norm.
+        precision: "float32" or "mixed_bfloat16"; the logits are float32 in either.
+
+    Returns:
+        A functional model from image (B, H, W, 3), values 0..255, to logits (B, H, W, num_classes) float32.
+
+    Raises:
+        InputError: an unknown name, or a size that does not divide.
+    """
+    import keras
+
+    from kerasseg.models import backbone, blocks, decoder, heads
+
+    spec = get_spec(model) if isinstance(model, str) else model
+    check_size(size, output_stride=spec.output_stride)
+    outside = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        image, low, high = backbone.features(spec, size=size, batch_size=batch_size, bn_momentum=bn_momentum)
+        x = heads.aspp(high, spec, momentum=bn_momentum)
+        x = decoder.decode(x, low, spec, momentum=bn_momentum)
+        x = keras.layers.Conv2D(num_classes, 1, name="logits")(x)
+        logits = blocks.resize(x, size, name="logits_resize", dtype="float32")
+    finally:
+        keras.config.set_dtype_policy(outside)
+    return keras.Model(image, logits, name="deeplabv3plus")

@@ -1,0 +1,215 @@
+"""MobileNetV3 as keras.applications builds it, with an output stride, a switchable tail and named activations.
+
+The only module that knows the layer names of `keras.applications.MobileNetV3Large` and `Small`.
+"""
+
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseg.errors import InputError
+from kerasseg.models import blocks
+from kerasseg.models.variants import ModelSpec
+
+_LAYER = re.compile(r"(rescaling|conv|expanded_conv)(_|$)")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Where a MobileNetV3 lets its features out.
+
+    Attributes:
+        build: The function of keras.applications.
+        stride4: Name of the layer whose output has stride 4; the decoder's skip.
+        last: Name of the last block's layer, before the last expansion layer.
+        downsampling: Block number -> output stride of that block, for the blocks of stride 2.
+    """
+
+    build: Callable[..., keras.Model]
+    stride4: str
+    last: str
+    downsampling: dict[int, int]
+
+
+BACKBONES = {
+    "large": Backbone(
+        keras.applications.MobileNetV3Large, "expanded_conv_2_add", "expanded_conv_14_add", {1: 4, 3: 8, 6: 16, 12: 32}
+    ),
+    "small": Backbone(
+        keras.applications.MobileNetV3Small, "expanded_conv_project_bn", "expanded_conv_10_add", {0: 4, 1: 8, 3: 16, 8: 32}
+    ),
+}
+
+
+def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, bn_momentum: float) -> tuple:
+    """Builds the backbone with fresh weights.
+
+    Returns:
+        (image, low, high): the symbolic input (B, H, W, 3) with values 0..255 (a Rescaling is built in), the features
+        of stride 4 and the deepest ones, of stride `spec.output_stride`.
+    """
+    known = BACKBONES[spec.backbone]
+    reference = known.build(input_shape=(*size, 3), alpha=spec.alpha, include_top=False, weights=None)
+    image = keras.Input((*size, 3), batch_size=batch_size, name="image")
+    clone = keras.models.clone_model(
+        reference,
+        input_tensors=image,
+        clone_function=lambda layer: _with_stride(layer, known, spec.output_stride, bn_momentum),
+        call_function=_name_operations(reference),
+    )
+    low = clone.get_layer(known.stride4).output
+    high = clone.get_layer(known.last).output
+    if spec.tail == "full":
+        high = clone.output
+    elif spec.tail == "half":
+        width = reference.get_layer("conv_1").filters // 2
+        high = blocks.conv_bn(high, width, 1, name="conv_1_half", momentum=bn_momentum)
+        high = keras.layers.Activation("hard_swish", name="conv_1_half_act")(high)
+    return image, low, high
+
+
+def owns(path: str) -> bool:
+    """Whether a layer name or variable path belongs to the backbone rather than to head or decoder."""
+    return _LAYER.match(path.split("/")[0]) is not None
+
+
+def _block_number(layer_name: str) -> int | None:
+    match = re.match(r"expanded_conv_(?:(\d+)_)?", layer_name)
+    return int(match[1] or 0) if match else None
+
+
+def _with_stride(layer: keras.layers.Layer, known: Backbone, output_stride: int, bn_momentum: float) -> keras.layers.Layer:
+    """A fresh copy of a layer, as the output stride wants it (atrous convolution: Chen et al. 2017, section 3.1).
+
+    A block that would go past the output stride keeps stride 1, and every later depthwise convolution is dilated by what
+    was not strided; the padding that belongs to a strided convolution goes.
+    """
+    config = layer.get_config()
+    number = _block_number(layer.name)
+    if isinstance(layer, keras.layers.Rescaling):
+        config["name"] = "rescaling"
+    if isinstance(layer, keras.layers.BatchNormalization):
+        config["momentum"] = bn_momentum
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        # bfloat16 depthwise kernels are 2 to 5 times slower than float32 ones on a CPU (oneDNN has none).
+        config["dtype"] = "float32"
+    if isinstance(layer, keras.layers.ReLU | keras.layers.Activation) and not layer.name.startswith("expanded_conv"):
+        config["name"] = _name_after(layer)
+    if number is not None and isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.ZeroPadding2D):
+        unstrided = [block for block, stride in known.downsampling.items() if stride > output_stride and block <= number]
+        if number in unstrided and isinstance(layer, keras.layers.ZeroPadding2D):
+            config["padding"] = 0
+        if unstrided and isinstance(layer, keras.layers.DepthwiseConv2D):
+            config["strides"], config["padding"] = 1, "same"
+            config["dilation_rate"] = 2 ** (len(unstrided) - (number in unstrided))
+    return layer.__class__.from_config(config)
+
+
+def _parent(operation: keras.Operation) -> keras.Operation:
+    return operation._inbound_nodes[0].parent_nodes[0].operation
+
+
+def _name_after(layer: keras.layers.Layer) -> str:
+    """A stable name for a layer that keras.applications leaves to a counter: conv_bn -> conv_act."""
+    parent = _parent(layer)
+    if not isinstance(parent, keras.layers.Layer):  # the hard sigmoid: relu6(x + 3) / 6
+        return f"{_parent(parent).name}_relu6"
+    return f"{parent.name.removesuffix('_bn')}_act"
+
+
+def _name_operations(reference: keras.Model) -> Callable:
+    """A call_function for clone_model that turns `x + 3.0` and `x * (1 / 6)` into layers with a name."""
+    names = {}
+    for operation in reference.operations:
+        if not isinstance(operation, keras.layers.Layer):
+            parent = _parent(operation)
+            if isinstance(parent, keras.layers.ReLU):
+                names[operation.name] = f"{_parent(_parent(parent)).name}_scale"
+            else:
+                names[operation.name] = f"{parent.name}_shift"
+
+    def call(operation, *args, **kwargs):
+        if operation.name not in names:
+            return operation(*args, **kwargs)
+        tensor, constant = args
+        scales = names[operation.name].endswith("_scale")
+        scale, offset = (constant, 0.0) if scales else (1.0, constant)
+        return keras.layers.Rescaling(scale, offset, name=names[operation.name])(tensor)
+
+    return call
+
+
+def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
+    """Puts pretrained weights into the backbone of `model`, whatever its output stride and tail.
+
+    The half-width tail has no pretrained counterpart and stays as it was.
+
+    Args:
+        model: A model whose backbone layers have keras.applications' names.
+        spec: What it was built from.
+        source: "none", "imagenet" (keras.applications' download), a .npz file keyed by "layer/variable", or a Keras
+            .weights.h5 file of the backbone with include_top=False.
+
+    Raises:
+        InputError: the download fails, the file is missing or of another kind, or a layer is missing or of another shape.
+    """
+    if source == "none":
+        return
+    weights = _read_npz(Path(source)) if source.endswith(".npz") else _read_keras(spec, source)
+    pending = []
+    for layer in model.layers:
+        if not owns(layer.name) or layer.name.startswith("conv_1_half"):
+            continue
+        for variable in layer.weights:
+            key = f"{layer.name}/{variable.name}"
+            if key not in weights:
+                raise InputError(f"{source} has no {key}; give weights of keras.applications' MobileNetV3 {spec.backbone}")
+            if tuple(weights[key].shape) != tuple(variable.shape):
+                raise InputError(
+                    f"{source} has {key} of shape {tuple(weights[key].shape)}, the model wants {tuple(variable.shape)}; "
+                    f"give weights of MobileNetV3 {spec.backbone} with alpha {spec.alpha}"
+                )
+            pending.append((variable, weights[key]))
+    for variable, value in pending:
+        variable.assign(value)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as stored:
+            return dict(stored)
+    except FileNotFoundError:
+        raise InputError(f"no file {path}; --backbone_weights takes imagenet, none, or a .npz or .weights.h5 file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no readable .npz file ({error}); fetch it again") from None
+
+
+def _read_keras(spec: ModelSpec, source: str) -> dict[str, np.ndarray]:
+    if source != "imagenet" and not source.endswith(".h5"):
+        raise InputError(f"--backbone_weights={source} is not accepted; give imagenet, none, or a .npz or .weights.h5 file")
+    if source != "imagenet" and not Path(source).exists():
+        raise InputError(f"no file {source}; --backbone_weights takes imagenet, none, or a .npz or .weights.h5 file")
+    try:
+        reference = BACKBONES[spec.backbone].build(
+            input_shape=(224, 224, 3), alpha=spec.alpha, include_top=False, weights="imagenet" if source == "imagenet" else None
+        )
+        if source != "imagenet":
+            reference.load_weights(source)
+    except Exception as error:  # get_file and h5py raise bare Exception, OSError, ValueError, KeyError
+        reason = " ".join(str(error).split())[:200]
+        if source == "imagenet":
+            raise InputError(
+                f"the ImageNet weights could not be had ({reason}); without a network give "
+                "--backbone_weights=FILE.npz or FILE.weights.h5, or --backbone_weights=none to start from nothing"
+            ) from error
+        raise InputError(f"{source} does not fit MobileNetV3 {spec.backbone} with alpha {spec.alpha} ({reason})") from error
+    return {
+        f"{layer.name}/{variable.name}": keras.ops.convert_to_numpy(variable)
+        for layer in reference.layers
+        for variable in layer.weights
+    }

@@ -1,0 +1,18 @@
+"""The decoder of DeepLabv3+ (Chen et al. 2018, section 3.1)."""
+
+import keras
+
+from kerasseg.models import blocks
+from kerasseg.models.variants import ModelSpec
+
+
+def decode(high, low, spec: ModelSpec, *, momentum: float):
+    """Joins the head's output with the stride-4 features and refines. Returns (B, H/4, W/4, spec.decoder_filters)."""
+    conv3x3 = blocks.separable_bn_relu if spec.separable else blocks.conv_bn_relu
+    x = blocks.resize(high, low.shape[1:3], name="decoder_resize")
+    if spec.skip_filters:
+        skip = blocks.conv_bn_relu(low, spec.skip_filters, 1, name="decoder_skip", momentum=momentum)
+        x = keras.layers.Concatenate(name="decoder_concat")([x, skip])
+    for i in (1, 2):
+        x = conv3x3(x, spec.decoder_filters, 3, name=f"decoder_conv{i}", momentum=momentum)
+    return x

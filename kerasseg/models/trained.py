@@ -1,0 +1,42 @@
+"""A trained model out of its run directory, and as the callable that is scored."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from kerasseg.errors import InputError
+from kerasseg.models import build_model, get_spec
+from kerasseg.rundir import Run, RunDir
+
+
+def load_trained(directory: RunDir, run: Run) -> keras.Model:
+    """The model with the run's best weights, for batches of 1 at the run's evaluation size, in float32.
+
+    Raises:
+        InputError: the directory has no weights, or they are of another model.
+    """
+    if not directory.best_weights.exists():
+        raise InputError(
+            f"{directory.path} has no trained weights ({directory.best_weights.name}); "
+            f"finish `python -m kerasseg.train --workdir={directory.path} ...` first"
+        )
+    spec = get_spec(run.config.model, output_stride=run.output_stride)
+    model = build_model(
+        spec, size=run.eval_size, num_classes=run.num_classes, batch_size=1, bn_momentum=run.config.bn_momentum
+    )
+    try:
+        model.load_weights(directory.best_weights)
+    except Exception as error:  # h5py and Keras raise OSError, ValueError and KeyError
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{directory.best_weights} cannot be read ({reason}); train again or restore the file") from error
+    return model
+
+
+def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return np.argmax(model.predict_on_batch(images.astype(np.float32)), -1).astype(np.uint8)
+
+    return predict

@@ -1,0 +1,88 @@
+"""The table of models: name -> ModelSpec. Plain data, no Keras."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A DeepLabv3+ on a MobileNetV3.
+
+    Attributes:
+        backbone: "large" or "small", a key of `kerasseg.models.backbone.BACKBONES`.
+        tail: What follows the last block: "full" keeps the last expansion layer (1x1, V3-Large 160 -> 960), "half"
+            has one of half its width (480, as Google's own segmentation models; Howard et al. 2019, section 6.4),
+            "sliced" has none (Kim et al. 2025).
+        alpha: Width multiplier of the backbone.
+        output_stride: Input pixels to one of the deepest features, along a side: 32, 16 or 8.
+        rates: Dilation rates of the atrous convolutions in ASPP.
+        filters: Filters of each ASPP branch and of its projection.
+        skip_filters: Filters of the 1x1 convolution on the stride-4 features; 0 for no skip.
+        decoder_filters: Filters of the decoder's two 3x3 convolutions.
+        separable: Whether the head's 3x3 convolutions are depthwise and pointwise instead of plain.
+    """
+
+    backbone: str = "large"
+    tail: str = "full"
+    alpha: float = 1.0
+    output_stride: int = 16
+    rates: tuple[int, ...] = (6, 12, 18)
+    filters: int = 256
+    skip_filters: int = 48
+    decoder_filters: int = 256
+    separable: bool = False
+
+
+MODELS: dict[str, ModelSpec] = {
+    # The paper's rows. Kim et al. 2025 name the fifth only as "compressed by hyper-parameter tuning".
+    "v3large": ModelSpec(),
+    "v3large_sliced": ModelSpec(tail="sliced"),
+    "v3small": ModelSpec(backbone="small"),
+    "v3small_sliced": ModelSpec(backbone="small", tail="sliced"),
+    "v3large_tuned": ModelSpec(alpha=0.5),
+    # As large as v3large_sliced, but made small by a thinner head instead of the cut.
+    "v3large_thin": ModelSpec(filters=104, decoder_filters=104),
+    # Between the two: the tail of half width.
+    "v3large_half": ModelSpec(tail="half"),
+    # Our own rows: the cut and separable convolutions together.
+    "edge_sliced": ModelSpec(tail="sliced", filters=128, decoder_filters=128, separable=True),
+    "edge_small": ModelSpec(backbone="small", tail="sliced", filters=64, skip_filters=24, decoder_filters=64, separable=True),
+    # Small enough to train in a test.
+    "tiny": ModelSpec(
+        backbone="small", tail="sliced", alpha=0.35, rates=(2, 4), filters=32, skip_filters=16, decoder_filters=32,
+        separable=True,
+    ),
+}  # fmt: skip
+
+OUTPUT_STRIDES = (32, 16, 8)
+
+
+def get_spec(name: str, *, output_stride: int = 0) -> ModelSpec:
+    """The spec of a row, with another output stride where one is given.
+
+    Raises:
+        InputError: an unknown name or output stride; the message lists the known.
+    """
+    if name not in MODELS:
+        raise InputError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
+    spec = MODELS[name]
+    if output_stride not in (0, *OUTPUT_STRIDES):
+        raise InputError(f"output_stride={output_stride} is not supported; give 32, 16 or 8 (0 takes the model's own)")
+    return dataclasses.replace(spec, output_stride=output_stride) if output_stride else spec
+
+
+def check_size(size: tuple[int, int], *, output_stride: int) -> None:
+    """Raises InputError, naming the next sizes that work, unless both sides are multiples of `output_stride`."""
+    least = 32  # keras.applications builds no MobileNetV3 below
+    if all(side >= least and side % output_stride == 0 for side in size):
+        return
+    step = output_stride
+    lower = tuple(max(least, side // step * step) for side in size)
+    upper = tuple(max(least, -(-side // step) * step) for side in size)
+    options = " or ".join(dict.fromkeys(f"{height},{width}" for height, width in (lower, upper)))
+    raise InputError(
+        f"size {size[0]},{size[1]} does not work at output stride {output_stride}: both sides must be multiples "
+        f"of {output_stride} and at least {least}; the next sizes that do are {options}"
+    )

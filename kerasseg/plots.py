@@ -1,0 +1,106 @@
+"""Figures. The only importer of matplotlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Patch
+
+from kerasseg import files
+from kerasseg.data.labels import IGNORE_LABEL, palette
+
+RIGHT, WRONG, UNLABELLED = (225, 225, 225), (200, 30, 30), (110, 110, 110)
+
+
+def colorize(ids: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
+    """Class ids (H, W) uint8 as colours (H, W, 3) uint8; 255 is grey."""
+    table = np.full((256, 3), UNLABELLED, np.uint8)
+    table[: len(class_names)] = palette(class_names)
+    return table[ids]
+
+
+def errors(labels: np.ndarray, preds: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: red where labels and predictions differ, dark grey where nothing is labelled."""
+    out = np.where((labels == preds)[..., None], np.uint8(RIGHT), np.uint8(WRONG))
+    out[labels == IGNORE_LABEL] = UNLABELLED
+    return out
+
+
+def overlay(image: np.ndarray, ids: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
+    """The image and the colours of its classes, half and half. (H, W, 3) uint8."""
+    return ((image.astype(np.uint16) + colorize(ids, class_names)) // 2).astype(np.uint8)
+
+
+def save_legend(class_names: tuple[str, ...], *, path: Path) -> None:
+    """Writes a PNG with a patch of colour and a name a class."""
+    columns = -(-len(class_names) // 24)
+    figure = plt.figure(figsize=(2.4 * columns, 0.25 * min(len(class_names), 24) + 0.3))
+    figure.legend(handles=_patches(class_names), loc="center", ncols=columns, frameon=False)
+    _save(figure, path)
+
+
+def confusion(scores, *, path: Path) -> None:
+    """Writes a confusion matrix as a PNG, in per cent of each class's labelled pixels.
+
+    Args:
+        scores: A `kerasseg.metrics.Scores`.
+        path: Of the PNG.
+    """
+    counts = np.array(scores.confusion, float)
+    rows = counts.sum(1, keepdims=True)
+    shares = 100 * np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
+    side = max(4.0, 0.5 * len(counts) + 2)
+    figure, axes = plt.subplots(figsize=(side, side))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    axes.set_xticks(range(len(counts)), scores.class_names, rotation=90)
+    axes.set_yticks(range(len(counts)), scores.class_names)
+    axes.set_xlabel("prediction")
+    axes.set_ylabel("label")
+    axes.set_title(f"% of labelled pixels; mIoU {100 * scores.miou:.2f} %")
+    if len(counts) <= 30:
+        for (row, column), share in np.ndenumerate(shares):
+            axes.text(
+                column, row, f"{share:.0f}", ha="center", va="center", fontsize=8, color="white" if share > 50 else "black"
+            )
+    _save(figure, path)
+
+
+def sheet(
+    rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], *, class_names: tuple[str, ...], path: Path
+) -> None:  # fmt: skip
+    """Writes a PNG with a row a picture: image | labels | prediction | errors.
+
+    Args:
+        rows: (image (H, W, 3) uint8, labels (H, W) uint8, preds (H, W) uint8).
+        class_names: One a class.
+        path: Of the PNG.
+    """
+    height, width = rows[0][1].shape
+    figure, grid = plt.subplots(len(rows), 4, figsize=(12, 3 * len(rows) * height / width + 0.9), squeeze=False)
+    for line, (image, labels, preds) in zip(grid, rows, strict=True):
+        panels = image, colorize(labels, class_names), colorize(preds, class_names), errors(labels, preds)
+        for axes, panel in zip(line, panels, strict=True):
+            axes.imshow(panel, interpolation="nearest")
+            axes.set_axis_off()
+    for axes, title in zip(grid[0], ("image", "labels", "prediction", "errors"), strict=True):
+        axes.set_title(title)
+    handles = [*_patches(class_names), Patch(color=np.array(UNLABELLED) / 255, label="unlabelled")]
+    figure.legend(handles=handles, loc="lower center", ncols=8, frameon=False, fontsize=8)
+    figure.tight_layout(rect=(0, 0.9 * (-(-len(handles) // 8)) / 4 / figure.get_figheight(), 1, 1))
+    _save(figure, path)
+
+
+def _patches(class_names: tuple[str, ...]) -> list[Patch]:
+    colors = palette(class_names)
+    return [Patch(color=np.array(color) / 255, label=name) for color, name in zip(colors, class_names, strict=True)]
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")
+    plt.close(figure)

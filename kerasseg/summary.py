@@ -1,0 +1,44 @@
+"""python -m kerasseg.summary: every model with its parameters and multiply-accumulates."""
+
+from dataclasses import dataclass
+
+from kerasseg import cli
+from kerasseg.config import setting
+
+
+@dataclass(frozen=True)
+class SummaryOptions:
+    """Prints every model with its parameters (as Keras counts them) and GMACs at its own output stride."""
+
+    size: tuple[int, int] = setting((512, 512), "height,width of the input")
+    num_classes: int = setting(21, "classes")
+
+
+def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
+    """A row a model: name, parameters, change against v3large, GMACs by part, output stride."""
+    from kerasseg.models import MODELS, build_model
+    from kerasseg.models.macs import count_macs
+
+    rows = []
+    for name, spec in MODELS.items():
+        model = build_model(spec, size=size, num_classes=num_classes, batch_size=1)
+        macs = {f"{part}_gmac": count / 1e9 for part, count in count_macs(model).items()}
+        rows.append({"model": name, "parameters": model.count_params(), "output_stride": spec.output_stride, "tail": spec.tail, **macs})
+    for row in rows:
+        row["change"] = row["parameters"] / rows[0]["parameters"] - 1
+    return rows
+
+
+def main(options: SummaryOptions) -> None:
+    rows = summary(size=options.size, num_classes=options.num_classes)
+    print(f"{options.size[0]}x{options.size[1]} input, {options.num_classes} classes; GMAC of convolutions, one image")
+    print(f"{'model':<16}{'parameters':>12}{'change':>9}  {'tail':<7}{'stride':>6}{'backbone':>10}{'head':>8}{'decoder':>9}{'total':>8}")
+    for row in rows:
+        print(
+            f"{row['model']:<16}{row['parameters']:>12,}{100 * row['change']:>8.2f}%  {row['tail']:<7}{row['output_stride']:>6}"
+            f"{row['backbone_gmac']:>10.2f}{row['head_gmac']:>8.2f}{row['decoder_gmac']:>9.2f}{row['total_gmac']:>8.2f}"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main, SummaryOptions)

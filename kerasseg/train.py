@@ -1,0 +1,32 @@
+"""python -m kerasseg.train: trains a model and leaves a run directory; the same command again resumes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import cli
+from kerasseg.config import TrainConfig, setting
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainOptions(TrainConfig):
+    """Trains a DeepLabv3+ and leaves a run directory that every later command starts from."""
+
+    workdir: str = setting("", "run directory; one of the same settings is resumed")
+    config: str = setting("", "JSON file of settings, such as another run's config.json; flags override it")
+
+
+def main(options: TrainOptions) -> None:
+    if not options.workdir:
+        raise InputError("--workdir is missing; name the run directory to make or resume")
+    from kerasseg import training
+
+    scores = training.train(
+        cli.train_config(options), workdir=Path(options.workdir), log=lambda line: print(line, flush=True)
+    )
+    print(scores.table())
+    print(f"best weights, history and report are in {options.workdir}")
+
+
+if __name__ == "__main__":
+    cli.run(main, TrainOptions)

@@ -1,0 +1,287 @@
+"""The training run: fit an epoch, evaluate, save; and go on from there after any interruption."""
+
+import csv
+import dataclasses
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasseg import config as config_lib
+from kerasseg import files, losses, rundir, schedules
+from kerasseg.config import TrainConfig
+from kerasseg.data import datasets, pipeline
+from kerasseg.data.labels import IGNORE_LABEL
+from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
+from kerasseg.evaluate import evaluate
+from kerasseg.metrics import Scores
+from kerasseg.models import backbone, build_model, check_size, get_spec, trained
+
+
+@dataclass
+class Progress:
+    """How far a run is: finished epochs, the best score so far, and a row of figures an epoch."""
+
+    epoch: int = 0
+    best_miou: float = -1.0
+    best_epoch: int = 0
+    history: list[dict] = field(default_factory=list)
+
+
+def resolve(config: TrainConfig, class_names: tuple[str, ...]) -> rundir.Run:
+    """Fills in what the settings leave to the model and the data set.
+
+    Raises:
+        InputError: a size that the output stride does not divide, or crops that do not fill a batch.
+    """
+    spec = get_spec(config.model, output_stride=config.output_stride)
+    check_size(config.size, output_stride=spec.output_stride)
+    eval_size = config.eval_size
+    if eval_size == (0, 0):
+        eval_size = datasets.eval_size(config.dataset, size=config.size, output_stride=spec.output_stride)
+    check_size(eval_size, output_stride=spec.output_stride)
+    return rundir.Run(config, class_names, eval_size, spec.output_stride)
+
+
+def train(config: TrainConfig, *, workdir: Path, log: Callable[[str], None]) -> Scores:
+    """Trains, or goes on with, the run in `workdir`; returns the scores of its best weights on the validation split.
+
+    Args:
+        config: The settings.
+        workdir: The run directory, new or of the same settings.
+        log: Gets a line a stage.
+
+    Raises:
+        InputError: bad settings or data, another run in `workdir`, or a loss that is not finite.
+    """
+    if config.data_dir:
+        config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
+    dataset = datasets.load_dataset(config.dataset, data_dir=config.data_dir)
+    run = resolve(config, dataset.class_names)
+    splits = dataset.split("train").first(config.train_examples), dataset.split("val").first(config.val_examples)
+    if len(splits[0]) < config.batch_size:
+        raise InputError(f"{len(splits[0])} training examples do not fill a batch of {config.batch_size}; lower --batch_size")
+    directory = rundir.RunDir(workdir)
+    rundir.open_or_create(directory, run)
+    for leftover in workdir.glob(".partial-*"):  # of a process that was killed while writing
+        leftover.unlink(missing_ok=True)
+    for name, split in zip(("train", "val"), splits, strict=True):
+        log(f"reading {len(split)} {name} examples of {dataset.name}")
+        split.keep(limit_bytes=config.cache_mib * 2**20 // 2)
+    return _Training(run, directory, splits, log).run_epochs()
+
+
+class _Training:
+    """One run's model, averages and progress."""
+
+    def __init__(self, run: rundir.Run, directory: rundir.RunDir, splits: tuple[Split, Split], log: Callable[[str], None]):
+        config = self.config = run.config
+        self.run, self.directory, self.log = run, directory, log
+        self.train_split, self.val_split = splits
+        self.progress = Progress()
+        _make_deterministic(config.seed)
+        spec = get_spec(config.model, output_stride=run.output_stride)
+        common = {"num_classes": run.num_classes, "bn_momentum": config.bn_momentum}
+        self.model = build_model(spec, size=config.size, precision=config.precision, **common)
+        self.eval_model = build_model(spec, size=run.eval_size, batch_size=1, **common)
+        if not directory.checkpoint.exists():
+            backbone.load_weights(self.model, spec, source=config.backbone_weights)
+        steps = len(self.train_split) // config.batch_size
+        self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
+        self.optimizer.build(self.model.trainable_variables)
+        self.average = WeightAverage(decay=config.ema_decay)
+        self.average.values = [ops.copy(variable.value) for variable in self.model.weights]
+        loss = losses.SegmentationLoss(
+            ce_weight=config.ce_weight, dice_weight=config.dice_weight, lovasz_weight=config.lovasz_weight,
+            class_weights=class_weights(self.train_split, run.num_classes, kind=config.class_weights),
+        )  # fmt: skip
+        # XLA is the way to run JAX; TensorFlow on a CPU is three times slower with it (BUILD.md).
+        self.model.compile(self.optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+        log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
+
+    def run_epochs(self) -> Scores:
+        config = self.config
+        if self.directory.checkpoint.exists():
+            self._restore()
+            self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
+        for epoch in range(self.progress.epoch, config.epochs):
+            row = {"epoch": epoch + 1, "loss": self._fit(epoch), "learning_rate": float(self.optimizer.learning_rate)}
+            scores = None
+            if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
+                scores = self._evaluate()
+                row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
+            self._save(row, scores)
+        return self._report()
+
+    def _fit(self, epoch: int) -> float:
+        history = self.model.fit(
+            pipeline.train_batches(self.train_split, self.config, epoch=epoch),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[self.average, StopOnNonFinite(self.optimizer)],
+        )
+        return history.history["loss"][0]
+
+    def _evaluate(self) -> Scores:
+        for variable, value in zip(self.eval_model.weights, self.average.values, strict=True):
+            variable.assign(value)
+        predict = trained.predictor(self.eval_model)
+        return evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
+
+    def _save(self, row: dict, scores: Scores | None) -> None:
+        """Writes weights first and the checkpoint last: killed in between, the epoch is simply done again."""
+        progress = self.progress
+        progress.epoch = row["epoch"]
+        progress.history.append(row)
+        if scores is not None:
+            if scores.miou > progress.best_miou:
+                progress.best_miou, progress.best_epoch = scores.miou, row["epoch"]
+                _save_weights(self.eval_model, self.directory.best_weights)
+            _save_weights(self.eval_model, self.directory.last_weights)
+            self.log(
+                f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * scores.miou:.2f} %, "
+                f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
+            )
+        arrays = {f"model/{v.path}": ops.convert_to_numpy(v) for v in self.model.weights}
+        arrays |= {f"average/{i}": ops.convert_to_numpy(value) for i, value in enumerate(self.average.values)}
+        arrays |= {f"optimizer/{i}": ops.convert_to_numpy(v) for i, v in enumerate(self.optimizer.variables)}
+        arrays["progress"] = np.frombuffer(json.dumps(dataclasses.asdict(progress)).encode(), np.uint8)
+        with files.replacing(self.directory.checkpoint) as temporary:
+            np.savez(temporary, **arrays)
+        self._write_history()
+        write_summaries(row, self.directory.logs)
+
+    def _restore(self) -> None:
+        try:
+            with np.load(self.directory.checkpoint) as stored:
+                for variable in self.model.weights:
+                    variable.assign(stored[f"model/{variable.path}"])
+                for i, variable in enumerate(self.optimizer.variables):
+                    variable.assign(stored[f"optimizer/{i}"])
+                count = len(self.average.values)
+                self.average.values = [ops.convert_to_tensor(stored[f"average/{i}"]) for i in range(count)]
+                self.progress = Progress(**json.loads(stored["progress"].tobytes()))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(
+                f"{self.directory.checkpoint} cannot be resumed from ({error}); restore it or train in another --workdir"
+            ) from error
+        self._write_history()  # a kill may have come between the checkpoint and the table made from it
+
+    def _write_history(self) -> None:
+        text = io.StringIO()
+        names = ["epoch", "loss", "learning_rate", "val_miou", "val_pixel_accuracy"]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.progress.history)
+        files.write_text(self.directory.history, text.getvalue())
+
+    def _report(self) -> Scores:
+        self.eval_model.load_weights(self.directory.best_weights)
+        predict = trained.predictor(self.eval_model)
+        scores = evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
+        report = {
+            "split": "val",
+            "size": list(self.run.eval_size),
+            "best_epoch": self.progress.best_epoch,
+            "config": config_lib.to_json(self.config),
+            "scores": scores.to_json(),
+        }
+        files.write_json(self.directory.report, report)
+        return scores
+
+
+def _make_deterministic(seed: int) -> None:
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _save_weights(model: keras.Model, path: Path) -> None:
+    with files.replacing(path) as temporary:
+        model.save_weights(temporary)
+
+
+def class_weights(split: Split, num_classes: int, *, kind: str) -> np.ndarray | None:
+    """Factors a class for the cross-entropy, (num_classes,) float32 with mean 1 over the labelled pixels' classes.
+
+    Args:
+        split: The training examples.
+        num_classes: Number of classes.
+        kind: "none" gives None; "balanced" is 1 / frequency, "sqrt" 1 / sqrt(frequency).
+    """
+    if kind == "none":
+        return None
+    counts = np.zeros(256)
+    for example in split.examples():
+        counts += np.bincount(example.labels.ravel(), minlength=256)
+    counts[IGNORE_LABEL] = 0
+    frequency = np.maximum(counts[:num_classes], 1) / max(counts.sum(), 1)
+    weights = frequency ** (-0.5 if kind == "sqrt" else -1.0)
+    return (weights / np.mean(weights)).astype(np.float32)
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """An exponential moving average of every weight, the batch norm statistics too.
+
+    The decay starts low and rises to `decay`, min(decay, (1 + n) / (10 + n)) at step n, as in TensorFlow's
+    ExponentialMovingAverage. Unlike an optimizer's own average it is never written into the model that trains.
+    """
+
+    def __init__(self, *, decay: float):
+        super().__init__()
+        self.decay = decay
+        self.values: list = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        step = int(self.model.optimizer.iterations)
+        decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
+        self.values = [
+            average * decay + ops.cast(variable.value, average.dtype) * (1 - decay)
+            for average, variable in zip(self.values, self.model.weights, strict=True)
+        ]
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Raises InputError at the first step whose loss is not finite."""
+
+    def __init__(self, optimizer: keras.Optimizer):
+        super().__init__()
+        self.optimizer = optimizer
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            raise InputError(
+                f"the loss is {logs['loss']} at step {int(self.optimizer.iterations)}, learning rate "
+                f"{float(self.optimizer.learning_rate):.3g}; try a lower --learning_rate, more --warmup_epochs, "
+                "a smaller --clip_norm, or --precision=float32"
+            )
+
+
+def write_summaries(row: dict, logs: Path) -> None:
+    """Adds a row of the history to TensorBoard's event files, where TensorFlow is installed."""
+    try:
+        import tensorflow as tf
+    except ImportError:
+        return
+    metadata = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    )  # fmt: skip
+    writer = tf.summary.create_file_writer(str(logs))
+    with writer.as_default():
+        for name, value in row.items():
+            if name != "epoch":
+                tf.summary.write(name, tf.constant(value, tf.float32), step=row["epoch"], metadata=metadata)
+    writer.close()

@@ -1,0 +1,86 @@
+"""python tflite/convert.py: a run directory in, a .tflite file that loads out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import cli
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """Converts the best weights of a run to a .tflite file, with a JSON beside it that says how it was made."""
+
+    workdir: str = setting("", "run directory of kerasseg.train")
+    recipe: str = setting("int8", "int8 (full integer), float32, float16 or dynamic")
+    output: str = setting("", "file to write; empty takes WORKDIR/RECIPE.tflite")
+    io_type: str = setting("int8", "type of input and output of an int8 file: int8, uint8 or float32")
+    calibration_examples: int = setting(100, "training pictures that activation ranges are measured on")
+    calibration_seed: int = setting(0, "which pictures those are")
+    data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+
+
+def convert(options: ConvertOptions) -> dict:
+    """Converts, proves that the file loads and runs under LiteRT's defaults, and only then writes it.
+
+    Returns:
+        What the JSON beside the file holds.
+    """
+    from importlib import metadata
+
+    import numpy as np
+
+    from kerasseg import config, files, rundir
+    from kerasseg.data.datasets import load_dataset
+    from kerasseg.data.letterbox import letterbox
+    from kerasseg.lite import calibration, converter, interpreter, recipes
+    from kerasseg.models import trained
+
+    recipe = recipes.get_recipe(options.recipe)
+    directory = rundir.RunDir(Path(options.workdir))
+    run = rundir.read(directory)
+    model = trained.load_trained(directory, run)
+    output = Path(options.output or directory.path / f"{options.recipe}.tflite")
+    names, representative = [], None
+    if recipe.calibrated:
+        split = load_dataset(run.config.dataset, data_dir=options.data_dir or run.config.data_dir).split("train")
+        chosen = calibration.choose(len(split), count=options.calibration_examples, seed=options.calibration_seed)
+        print(f"calibrating on {len(chosen)} training pictures of {run.config.dataset}", flush=True)
+        names = [split.names[i] for i in chosen]
+        images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
+        representative = calibration.representative(images)
+    print(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}", flush=True)
+    content = converter.convert(model, recipe=options.recipe, representative=representative, io_type=options.io_type)
+    loaded = interpreter.LoadedModel(content)
+    loaded.set_image(np.full((1, *loaded.size, 3), 127, np.float32))
+    loaded.invoke()
+    files.write_bytes(output, content)
+    packages = ("kerasseg", "tensorflow", "keras", "ai-edge-litert", "numpy")
+    report = {
+        "file": output.name,
+        "sha256": files.sha256(output),
+        "bytes": len(content),
+        "recipe": options.recipe,
+        "model": run.config.model,
+        "input": [*loaded.input.shape, str(loaded.input.dtype), loaded.input.scale, loaded.input.zero_point],
+        "output": [*loaded.output.shape, str(loaded.output.dtype), loaded.output.scale, loaded.output.zero_point],
+        "class_names": list(run.class_names),
+        "weights_sha256": files.sha256(directory.best_weights),
+        "calibration": {"split": "train", "seed": options.calibration_seed, "names": names} if names else None,
+        "versions": {package: metadata.version(package) for package in packages},
+        "config": config.to_json(run.config),
+    }
+    files.write_json(interpreter.sidecar(output), report)
+    return report
+
+
+def main(options: ConvertOptions) -> None:
+    if not options.workdir:
+        raise InputError("--workdir is missing; give the run directory of kerasseg.train")
+    report = convert(options)
+    print(f"wrote {report['file']}, {report['bytes'] / 1024:.0f} KiB, and {report['file']}.json beside it")
+
+
+if __name__ == "__main__":
+    cli.run(main, ConvertOptions)
