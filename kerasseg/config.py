@@ -10,9 +10,7 @@ from kerasseg.errors import InputError
 
 def setting(default: Any, description: str, *, choices: tuple[str, ...] = ()) -> Any:
     """A dataclass field with a help text, and the accepted words where they are few."""
-    return dataclasses.field(
-        default=default, metadata={"help": description, "choices": choices}
-    )
+    return dataclasses.field(default=default, metadata={"help": description, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,13 @@ class TrainConfig:
     clip_norm: float = setting(5.0, "largest global norm of the gradients; 0 leaves them alone")
     ema_decay: float = setting(0.99, "average of the weights that is evaluated and kept; 0 keeps the raw ones")
     precision: str = setting(
-        "float32", "mixed_bfloat16 computes all but depthwise convolutions and logits in bfloat16",
+        "float32",
+        "mixed_bfloat16 computes all but depthwise convolutions and logits in bfloat16",
         choices=("float32", "mixed_bfloat16"),
     )
     class_weights: str = setting(
-        "none", "cross-entropy weights a class: none, inverse frequency (balanced) or its square root (sqrt)",
+        "none",
+        "cross-entropy weights a class: none, inverse frequency (balanced) or its square root (sqrt)",
         choices=("none", "sqrt", "balanced"),
     )
     ce_weight: float = setting(1.0, "factor of the cross-entropy term of the loss")

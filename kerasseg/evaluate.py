@@ -68,7 +68,9 @@ def evaluate_together(
         pixels += all_preds[0].size
         for i, preds in enumerate(all_preds):
             if preds.max() >= num_classes:
-                raise InputError(f"the model predicts class {preds.max()}, the data set has {num_classes} classes; use its own model")
+                raise InputError(
+                    f"the model predicts class {preds.max()}, the data set has {num_classes} classes; use its own model"
+                )
             matrices[i] += metrics.confusion_matrix(example.labels, preds, num_classes=num_classes)
             boundaries[i] += metrics.boundary_confusion(example.labels, preds, num_classes=num_classes)
             agreeing[i] += np.count_nonzero(preds == all_preds[0])

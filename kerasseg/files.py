@@ -28,9 +28,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
-        ) from error
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -70,7 +70,9 @@ def predict(
 
 def main(options: PredictOptions) -> None:
     if not options.arguments or not options.output_dir:
-        raise InputError("IMAGE or --output_dir is missing; write python -m kerasseg.predict --workdir=RUN IMAGE... --output_dir=DIR")
+        raise InputError(
+            "IMAGE or --output_dir is missing; write python -m kerasseg.predict --workdir=RUN IMAGE... --output_dir=DIR"
+        )
     if not options.workdir and not options.tflite:
         raise InputError("give --workdir of a run, --tflite=FILE, or both")
     from kerasseg import rundir
@@ -87,7 +89,9 @@ def main(options: PredictOptions) -> None:
         size, predictor = model.size, interpreter.predictor(model)
         names = names or interpreter.class_names(Path(options.tflite), model)
         if len(names) != model.num_classes:
-            raise InputError(f"{options.tflite} has {model.num_classes} classes, {options.workdir} has {len(names)}; they must match")
+            raise InputError(
+                f"{options.tflite} has {model.num_classes} classes, {options.workdir} has {len(names)}; they must match"
+            )
     else:
         from kerasseg.models import trained
 

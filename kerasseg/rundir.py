@@ -85,9 +85,7 @@ def open_or_create(directory: RunDir, run: Run) -> None:
     if directory.path.is_dir() and any(directory.path.iterdir()):
         raise InputError(f"{directory.path} is not empty and holds no run (no config.json); give another --workdir")
     resolved = {key: value for key, value in dataclasses.asdict(run).items() if key != "config"}
-    files.write_json(
-        directory.config, {"format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved}
-    )
+    files.write_json(directory.config, {"format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved})
 
 
 def read(directory: RunDir) -> Run:

@@ -50,13 +50,11 @@ def build_optimizer(config: TrainConfig, *, steps_per_epoch: int, is_backbone: C
     common = {
         "name": config.optimizer,
         "learning_rate": schedule,
-        "weight_decay": config.weight_decay or None,
+        "weight_decay": config.weight_decay,
         "global_clipnorm": config.clip_norm or None,
     }
-    if config.optimizer == "adamw":
-        optimizer = _AdamW(**common)
-    else:
-        optimizer = _SGD(momentum=config.momentum, nesterov=True, **common)
+    sgd = {"momentum": config.momentum, "nesterov": True}
+    optimizer = _AdamW(**common) if config.optimizer == "adamw" else _SGD(**sgd, **common)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.factor_of = lambda path: config.backbone_lr_factor if is_backbone(path) else 1.0
     return optimizer

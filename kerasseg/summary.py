@@ -23,7 +23,9 @@ def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
     for name, spec in MODELS.items():
         model = build_model(spec, size=size, num_classes=num_classes, batch_size=1)
         macs = {f"{part}_gmac": count / 1e9 for part, count in count_macs(model).items()}
-        rows.append({"model": name, "parameters": model.count_params(), "output_stride": spec.output_stride, "tail": spec.tail, **macs})
+        rows.append(
+            {"model": name, "parameters": model.count_params(), "output_stride": spec.output_stride, "tail": spec.tail, **macs}
+        )
     for row in rows:
         row["change"] = row["parameters"] / rows[0]["parameters"] - 1
     return rows
@@ -32,12 +34,11 @@ def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
 def main(options: SummaryOptions) -> None:
     rows = summary(size=options.size, num_classes=options.num_classes)
     print(f"{options.size[0]}x{options.size[1]} input, {options.num_classes} classes; GMAC of convolutions, one image")
-    print(f"{'model':<16}{'parameters':>12}{'change':>9}  {'tail':<7}{'stride':>6}{'backbone':>10}{'head':>8}{'decoder':>9}{'total':>8}")
+    print(f"{'model':<16}{'parameters':>12}{'change':>9}  {'tail':<7}{'stride':>6}  backbone    head  decoder   total")
     for row in rows:
-        print(
-            f"{row['model']:<16}{row['parameters']:>12,}{100 * row['change']:>8.2f}%  {row['tail']:<7}{row['output_stride']:>6}"
-            f"{row['backbone_gmac']:>10.2f}{row['head_gmac']:>8.2f}{row['decoder_gmac']:>9.2f}{row['total_gmac']:>8.2f}"
-        )
+        gmacs = "".join(f"{row[part + '_gmac']:>9.2f}" for part in ("backbone", "head", "decoder", "total"))
+        change = f"{100 * row['change']:.2f}%"
+        print(f"{row['model']:<16}{row['parameters']:>12,}{change:>9}  {row['tail']:<7}{row['output_stride']:>6} {gmacs}")
 
 
 if __name__ == "__main__":

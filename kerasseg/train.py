@@ -21,9 +21,7 @@ def main(options: TrainOptions) -> None:
         raise InputError("--workdir is missing; name the run directory to make or resume")
     from kerasseg import training
 
-    scores = training.train(
-        cli.train_config(options), workdir=Path(options.workdir), log=lambda line: print(line, flush=True)
-    )
+    scores = training.train(cli.train_config(options), workdir=Path(options.workdir), log=lambda line: print(line, flush=True))
     print(scores.table())
     print(f"best weights, history and report are in {options.workdir}")
 

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ class _Training:
             epochs=epoch + 1,
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[self.average, StopOnNonFinite(self.optimizer)],
+            callbacks=[EpochBar(self.config.epochs), self.average, StopOnNonFinite(self.optimizer)],
         )
         return history.history["loss"][0]
 
@@ -162,7 +163,7 @@ class _Training:
 
     def _restore(self) -> None:
         try:
-            with np.load(self.directory.checkpoint) as stored:
+            with self.directory.checkpoint.open("rb") as file, np.load(file) as stored:
                 for variable in self.model.weights:
                     variable.assign(stored[f"model/{variable.path}"])
                 for i, variable in enumerate(self.optimizer.variables):
@@ -170,7 +171,7 @@ class _Training:
                 count = len(self.average.values)
                 self.average.values = [ops.convert_to_tensor(stored[f"average/{i}"]) for i in range(count)]
                 self.progress = Progress(**json.loads(stored["progress"].tobytes()))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"{self.directory.checkpoint} cannot be resumed from ({error}); restore it or train in another --workdir"
             ) from error
@@ -252,6 +253,17 @@ class WeightAverage(keras.callbacks.Callback):
             average * decay + ops.cast(variable.value, average.dtype) * (1 - decay)
             for average, variable in zip(self.values, self.model.weights, strict=True)
         ]
+
+
+class EpochBar(keras.callbacks.ProgbarLogger):
+    """Keras' own progress, which would take each epoch, fitted by itself, for the last."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self.total = epochs
+
+    def set_params(self, params):
+        super().set_params(params | {"epochs": self.total})
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

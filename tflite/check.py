@@ -1,4 +1,4 @@
-"""python tflite/check.py: is the .tflite file as accurate as the Keras model, and how fast is it?"""
+"""python tflite/check.py: how accurate a .tflite file is beside its Keras model, and how fast."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,9 @@ class CheckOptions:
     tflite: str = setting("", ".tflite file to check")
     split: str = setting("val", "split to score")
     examples: int = setting(0, "score the first so many pictures of it; 0 for all")
-    kernels: str = setting("xnnpack", "LiteRT's default kernels, or its plain ones without a delegate (slow)", choices=("xnnpack", "reference"))
+    kernels: str = setting(
+        "xnnpack", "LiteRT's default kernels, or its plain ones without a delegate (slow)", choices=("xnnpack", "reference")
+    )
     threads: int = setting(1, "threads of the interpreter")
     runs: int = setting(50, "timed runs, at least 50")
     warmup: int = setting(10, "runs before them")
@@ -40,12 +42,17 @@ def check(options: CheckOptions) -> dict:
     path = Path(options.tflite)
     model = interpreter.LoadedModel(path, kernels=options.kernels, threads=options.threads)
     if model.num_classes != run.num_classes:
-        raise InputError(f"{path} has {model.num_classes} classes, the run has {run.num_classes}; give the --workdir it came from")
+        raise InputError(
+            f"{path} has {model.num_classes} classes, the run has {run.num_classes}; give the --workdir it came from"
+        )
     if model.size != run.eval_size:
         raise InputError(f"{path} takes {model.size} pictures, the run has {run.eval_size}; give the --workdir it came from")
     dataset = load_dataset(run.config.dataset, data_dir=options.data_dir or run.config.data_dir)
     split = dataset.split(options.split).first(options.examples)
-    print(f"scoring Keras and {path.name} ({options.kernels}) on {len(split)} pictures of {dataset.name} {options.split}", flush=True)
+    print(
+        f"scoring Keras and {path.name} ({options.kernels}) on {len(split)} pictures of {dataset.name} {options.split}",
+        flush=True,
+    )
     engines = [trained.predictor(trained.load_trained(directory, run)), interpreter.predictor(model)]
     (keras_scores, lite_scores), (_, agreement) = evaluate_together(
         engines, split, class_names=run.class_names, size=run.eval_size

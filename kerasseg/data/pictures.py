@@ -42,13 +42,14 @@ def read_labels(path: Path) -> np.ndarray:
 
 def _open(path: Path) -> Image.Image:
     try:
-        picture = Image.open(path)
-        picture.load()
+        with path.open("rb") as file:
+            picture = Image.open(file)
+            picture.load()
+            return picture
     except FileNotFoundError:
         raise InputError(f"no file {path}; check the path") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be decoded ({error}); replace the file or remove it") from None
-    return picture
 
 
 def check_ids(labels: np.ndarray, num_classes: int, *, source: str) -> None:

@@ -1,6 +1,6 @@
 """Data sets that tensorflow_datasets prepares: Oxford-IIIT Pet, Cityscapes, ADE20K (scene_parse150)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,25 +54,25 @@ def _load(
     except ImportError:
         raise InputError(f"{builder_name} needs tensorflow-datasets; pip install 'kerasseg[tfds]'") from None
     try:
-        builder = tfds.builder(builder_name, data_dir=str(data_dir))
+        # ArrayRecord files can be read in any order, TFRecord files only from the start.
+        builder = tfds.builder(builder_name, data_dir=str(data_dir), file_format="array_record")
         builder.download_and_prepare()
+        sources = {name: builder.as_data_source(split=split) for name, split in names.items()}
     except Exception as error:  # tfds raises as many kinds as there are ways to fail
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"tensorflow_datasets could not prepare {builder_name} in {data_dir} ({reason}); "
-            f"prepare it there first: https://www.tensorflow.org/datasets/catalog/{builder_name.split('/')[0]}"
+            f"tensorflow_datasets could not prepare {builder_name} in {data_dir} as array_record files ({reason}); "
+            f"see https://www.tensorflow.org/datasets/catalog/{builder_name.split('/')[0]} for what it needs there"
         ) from error
-    return {name: _split(builder, split, read, num_classes) for name, split in names.items()}
+    return {name: _split(name, source, read, num_classes) for name, source in sources.items()}
 
 
-def _split(builder, split: str, read: Callable[[dict], tuple], num_classes: int) -> Split:
-    size = builder.info.splits[split].num_examples
+def _split(split: str, source: Sequence[dict], read: Callable[[dict], tuple], num_classes: int) -> Split:
+    names = tuple(f"{split}_{i:05d}" for i in range(len(source)))
 
     def example(i: int) -> Example:
-        # A slice of one reads one record; records lie in shards, which tfds skips to.
-        (record,) = builder.as_dataset(split=f"{split}[{i}:{i + 1}]").as_numpy_iterator()
-        image, labels = read(record)
-        pictures.check_ids(labels, num_classes, source=f"{builder.name} {split}[{i}]")
-        return Example(f"{split}_{i:05d}", image, labels)
+        image, labels = read(source[i])
+        pictures.check_ids(labels, num_classes, source=f"{split} example {i}")
+        return Example(names[i], image, labels)
 
-    return Split(tuple(f"{split}_{i:05d}" for i in range(size)), example)
+    return Split(names, example)

@@ -1,9 +1,8 @@
-"""PASCAL VOC 2012 segmentation, from the VOCdevkit folder. http://host.robots.ox.ac.uk/pascal/VOC/voc2012"""
+"""PASCAL VOC 2012 segmentation, from the VOCdevkit folder (host.robots.ox.ac.uk/pascal/VOC/voc2012)."""
 
 from pathlib import Path
 
 from kerasseg.data import labels as label_tables
-from kerasseg.data import pictures
 from kerasseg.data.splits import Split, from_pairs
 from kerasseg.errors import InputError
 

@@ -46,4 +46,3 @@ def convert(
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io_type)
         return converter.convert()
-

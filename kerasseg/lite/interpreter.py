@@ -92,10 +92,14 @@ class LoadedModel:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{name} does not load under LiteRT with {kernels} kernels ({reason}); convert it again") from error
+            raise InputError(
+                f"{name} does not load under LiteRT with {kernels} kernels ({reason}); convert it again"
+            ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
-            raise InputError(f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; a segmentation model has one of each")
+            raise InputError(
+                f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; a segmentation model has one of each"
+            )
         self.input, self.output = _tensor(inputs[0]), _tensor(outputs[0])
         if len(self.input.shape) != 4 or self.input.shape[0] != 1 or self.input.shape[3] != 3:
             raise InputError(f"{name} takes {self.input.shape}; an image input is (1, height, width, 3)")
@@ -133,11 +137,13 @@ class LoadedModel:
 
 def _tensor(detail: dict) -> Tensor:
     scale, zero_point = detail["quantization"]
-    return Tensor(detail["index"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point))
+    return Tensor(
+        detail["index"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point)
+    )
 
 
 def predictor(model: LoadedModel) -> Callable[[np.ndarray], np.ndarray]:
-    """images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
+    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
 
     def predict(images: np.ndarray) -> np.ndarray:
         model.set_image(images.astype(np.float32))

@@ -181,7 +181,7 @@ def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             return dict(stored)
     except FileNotFoundError:
         raise InputError(f"no file {path}; --backbone_weights takes imagenet, none, or a .npz or .weights.h5 file") from None

@@ -22,9 +22,7 @@ def load_trained(directory: RunDir, run: Run) -> keras.Model:
             f"finish `python -m kerasseg.train --workdir={directory.path} ...` first"
         )
     spec = get_spec(run.config.model, output_stride=run.output_stride)
-    model = build_model(
-        spec, size=run.eval_size, num_classes=run.num_classes, batch_size=1, bn_momentum=run.config.bn_momentum
-    )
+    model = build_model(spec, size=run.eval_size, num_classes=run.num_classes, batch_size=1, bn_momentum=run.config.bn_momentum)
     try:
         model.load_weights(directory.best_weights)
     except Exception as error:  # h5py and Keras raise OSError, ValueError and KeyError
@@ -34,7 +32,7 @@ def load_trained(directory: RunDir, run: Run) -> keras.Model:
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
+    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
 
     def predict(images: np.ndarray) -> np.ndarray:
         return np.argmax(model.predict_on_batch(images.astype(np.float32)), -1).astype(np.uint8)

@@ -43,7 +43,7 @@ MODELS: dict[str, ModelSpec] = {
     "v3small_sliced": ModelSpec(backbone="small", tail="sliced"),
     "v3large_tuned": ModelSpec(alpha=0.5),
     # As large as v3large_sliced, but made small by a thinner head instead of the cut.
-    "v3large_thin": ModelSpec(filters=104, decoder_filters=104),
+    "v3large_thin": ModelSpec(filters=88, decoder_filters=88),
     # Between the two: the tail of half width.
     "v3large_half": ModelSpec(tail="half"),
     # Our own rows: the cut and separable convolutions together.

@@ -1,0 +1,86 @@
+"""What several tests share: the real data where it is there, a trained tiny run, and commands as a user types them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasseg.config import TrainConfig
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("KERASSEG_SHARED", REPOSITORY.parent / "shared"))
+
+TINY = TrainConfig(
+    model="tiny",
+    size=(64, 64),
+    eval_size=(96, 96),
+    backbone_weights="none",
+    epochs=2,
+    batch_size=4,
+    train_examples=8,
+    val_examples=4,
+    learning_rate=1e-3,
+)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and weights; tests that need it skip where it is absent."""
+    if not (SHARED / "data" / "camvid").is_dir():
+        pytest.skip(f"no real data in {SHARED}; set KERASSEG_SHARED to the folder that holds data/camvid and weights")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A run directory of `tiny`, trained for two epochs on shapes."""
+    from kerasseg import training
+
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    training.train(TINY, workdir=workdir, log=lambda line: None)
+    return workdir
+
+
+def command(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+    """Runs `python ARGUMENTS` as a user would and captures what it prints."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd or REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=560,
+        check=False,
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess, *words: str) -> None:
+    """Exit code 2 and one line on stderr that holds every word."""
+    assert result.returncode == 2, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def write_picture(path: Path, pixels: np.ndarray, **options) -> Path:
+    """Writes an array as a picture, folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def folder_dataset(root: Path, *, count: int = 4, size: tuple[int, int] = (40, 60), classes: int = 3) -> Path:
+    """A `folder` data set of random pictures."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for i in range(count):
+            write_picture(root / "images" / split / f"p{i}.png", rng.integers(0, 256, (*size, 3), np.uint8))
+            write_picture(root / "labels" / split / f"p{i}.png", rng.integers(0, classes, size, np.uint8))
+    (root / "classes.txt").write_text("".join(f"class{i}\n" for i in range(classes)))
+    return root

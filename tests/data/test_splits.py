@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from kerasseg.data import splits
+from tests.conftest import write_picture
+
+
+def _split(count=20):
+    def read(i):
+        reads.append(i)
+        return splits.Example(str(i), np.full((2, 2, 3), i, np.uint8), np.zeros((2, 2), np.uint8))
+
+    reads = []
+    return splits.Split(tuple(map(str, range(count))), read), reads
+
+
+def test_examples_come_in_the_order_asked():
+    split, _ = _split()
+    assert [example.name for example in split.examples([5, 3, 19])] == ["5", "3", "19"]
+    assert [int(example.name) for example in split.examples()] == list(range(20))
+
+
+def test_keep_reads_all_once_and_holds_what_fits():
+    split, reads = _split()
+    split.keep(limit_bytes=10 * 16)  # an example is 2 * 2 * 3 + 2 * 2 = 16 bytes
+    assert sorted(reads) == list(range(20))
+    assert len(split.kept) == 10
+    list(split.examples())
+    assert len(reads) == 30
+
+
+def test_first_takes_no_more_than_there_are():
+    split, _ = _split()
+    assert len(split.first(3)) == 3
+    assert len(split.first(0)) == 20
+    with pytest.raises(ValueError, match="21 examples asked, the split has 20; ask for fewer"):
+        split.first(21)
+
+
+def test_image_and_labels_of_different_sizes_are_refused(tmp_path):
+    image = write_picture(tmp_path / "i.png", np.zeros((4, 5, 3), np.uint8))
+    labels = write_picture(tmp_path / "l.png", np.zeros((4, 6), np.uint8))
+    split = splits.from_pairs([("a", image, labels)], num_classes=2)
+    with pytest.raises(ValueError, match=r"i.png is 4x5 and .*l.png is 4x6 \(height x width\); .* must be of one size"):
+        split[0]

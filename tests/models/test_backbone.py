@@ -1,0 +1,131 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from kerasseg.models import backbone, build_model, get_spec
+
+SIZE = (64, 96)
+
+
+def _features(spec, output_stride):
+    image, _, high = backbone.features(
+        dataclasses.replace(spec, output_stride=output_stride), size=SIZE, batch_size=None, bn_momentum=0.95
+    )
+    return keras.Model(image, high)
+
+
+@pytest.mark.parametrize("name", ["v3large_sliced", "v3small_sliced"])
+def test_output_strides_share_weights_and_agree_where_both_look(name):
+    """Atrous consistency: features at stride 8 and 16, subsampled, are those at stride 32.
+
+    A strided convolution of an even side pads at the end, so output i looks at input 2i + 1: hence [1::2]. Squeeze-excite
+    averages over all positions, which differ in number; with its second kernel at 0 it scales by a constant.
+    """
+    models = {stride: _features(get_spec(name), stride) for stride in (32, 16, 8)}
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(0, 0.3, w.shape) if "kernel" in w.path else rng.uniform(0.5, 1, w.shape) for w in models[32].weights]
+    for i, variable in enumerate(models[32].weights):
+        if variable.path.endswith("squeeze_excite_conv_1/kernel"):
+            weights[i] = np.zeros(variable.shape)
+    for model in models.values():
+        model.set_weights(weights)
+    image = rng.uniform(0, 255, (1, *SIZE, 3)).astype(np.float32)
+    coarse, middle, fine = (keras.ops.convert_to_numpy(models[stride](image)) for stride in (32, 16, 8))
+    assert [out.shape[1:3] for out in (coarse, middle, fine)] == [(2, 3), (4, 6), (8, 12)]
+    assert np.abs(coarse).max() > 0
+    np.testing.assert_allclose(middle[:, 1::2, 1::2], coarse, rtol=1e-3, atol=1e-4 * np.abs(coarse).max())
+    np.testing.assert_allclose(fine[:, 3::4, 3::4], coarse, rtol=1e-3, atol=1e-4 * np.abs(coarse).max())
+
+
+def test_the_skip_is_taken_at_stride_4():
+    for name, channels in (("v3large_sliced", 24), ("v3small_sliced", 16)):
+        _, low, _ = backbone.features(get_spec(name), size=SIZE, batch_size=None, bn_momentum=0.95)
+        assert low.shape[1:] == (16, 24, channels)
+
+
+def test_batch_norm_momentum_is_a_setting():
+    model = build_model("tiny", size=(64, 64), bn_momentum=0.9)
+    momenta = {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
+    assert momenta == {0.9}
+
+
+@pytest.fixture(scope="module")
+def small_reference():
+    return keras.applications.MobileNetV3Small(input_shape=(64, 64, 3), include_top=False, weights=None)
+
+
+@pytest.fixture(scope="module")
+def small_npz(small_reference, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "small.npz"
+    rng = np.random.default_rng(1)
+    np.savez(
+        path,
+        **{
+            f"{x.name}/{w.name}": rng.normal(size=w.shape).astype(np.float32) for x in small_reference.layers for w in x.weights
+        },
+    )
+    return path
+
+
+@pytest.mark.parametrize(("tail", "stride"), [("sliced", 8), ("half", 16), ("full", 32)])
+def test_one_file_loads_into_every_tail_and_stride(small_npz, tail, stride):
+    spec = dataclasses.replace(get_spec("v3small"), tail=tail, output_stride=stride)
+    model = build_model(spec, size=(64, 64))
+    backbone.load_weights(model, spec, source=str(small_npz))
+    with np.load(small_npz) as stored:
+        np.testing.assert_array_equal(
+            model.get_layer("expanded_conv_10_project").kernel, stored["expanded_conv_10_project/kernel"]
+        )
+
+
+def test_a_keras_weights_file_loads_too(small_reference, tmp_path):
+    path = tmp_path / "small.weights.h5"
+    small_reference.save_weights(path)
+    spec = get_spec("v3small_sliced")
+    model = build_model(spec, size=(64, 64))
+    backbone.load_weights(model, spec, source=str(path))
+    np.testing.assert_array_equal(model.get_layer("conv").kernel, small_reference.get_layer("conv").kernel)
+
+
+def test_real_weights_give_keras_applications_features(shared):
+    path = shared / "weights" / "mobilenet_v3_large_imagenet_notop.npz"
+    spec = dataclasses.replace(get_spec("v3large"), output_stride=32)
+    model = build_model(spec, size=(64, 64))
+    backbone.load_weights(model, spec, source=str(path))
+    reference = keras.applications.MobileNetV3Large(input_shape=(64, 64, 3), include_top=False, weights=None)
+    with np.load(path) as stored:
+        for layer in reference.layers:
+            if layer.weights:
+                layer.set_weights([stored[f"{layer.name}/{variable.name}"] for variable in layer.weights])
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    features = keras.Model(model.input, model.get_layer("conv_1_act").output)
+    np.testing.assert_allclose(features(image), reference(image), rtol=1e-3, atol=1e-3)
+
+
+def test_offline_imagenet_names_the_alternatives(monkeypatch):
+    def offline(*args, **kwargs):
+        raise Exception("URL fetch failure on https://storage.googleapis.com/...: None -- [Errno 111] Connection refused")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
+    spec = get_spec("v3small_sliced")
+    model = build_model(spec, size=(64, 64))
+    with pytest.raises(ValueError, match=r"could not be had \(URL fetch failure.*--backbone_weights=FILE.npz .*=none"):
+        backbone.load_weights(model, spec, source="imagenet")
+
+
+def test_weights_that_do_not_fit_are_refused(small_npz, tmp_path):
+    spec = get_spec("v3large_sliced")
+    model = build_model(spec, size=(64, 64))
+    before = np.array(model.get_layer("conv").kernel)
+    with pytest.raises(ValueError, match=r"small.npz has .* of shape .*the model wants .*weights of MobileNetV3 large"):
+        backbone.load_weights(model, spec, source=str(small_npz))
+    np.testing.assert_array_equal(before, model.get_layer("conv").kernel)  # nothing half-loaded
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 truncated")
+    with pytest.raises(ValueError, match="bad.npz is no readable .npz file"):
+        backbone.load_weights(model, spec, source=str(tmp_path / "bad.npz"))
+    with pytest.raises(ValueError, match="no file .*gone.npz; --backbone_weights takes imagenet, none"):
+        backbone.load_weights(model, spec, source=str(tmp_path / "gone.npz"))
+    with pytest.raises(ValueError, match=r"--backbone_weights=coco is not accepted; give imagenet, none, or a .npz"):
+        backbone.load_weights(model, spec, source="coco")

@@ -1,0 +1,87 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+import kerasseg
+from kerasseg.models import MODELS, build_model, get_spec
+
+# Kim et al. 2025 claim "about 52 %"; the head that fits the claim exactly gives these counts at 21 classes.
+PAPER = {"v3large": 11_756_245, "v3large_sliced": 5_659_605, "v3small": 6_847_813, "v3small_sliced": 3_226_693}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_paper_rows_have_the_papers_parameters(name):
+    assert build_model(name).count_params() == PAPER[name]
+
+
+def test_the_cut_saves_51_86_percent():
+    change = build_model("v3large_sliced").count_params() / build_model("v3large").count_params() - 1
+    assert round(100 * change, 2) == -51.86
+
+
+def test_tuned_and_thin_rows_are_about_as_large_as_the_paper_says():
+    assert build_model("v3large_tuned").count_params() == pytest.approx(6.0e6, rel=0.01)
+    assert build_model("v3large_thin").count_params() == pytest.approx(PAPER["v3large_sliced"], rel=0.01)
+
+
+@pytest.mark.parametrize(("tail", "channels"), [("full", 960), ("half", 480), ("sliced", 160)])
+def test_the_tail_is_a_switch(tail, channels):
+    model = build_model(dataclasses.replace(get_spec("v3large"), tail=tail), size=(64, 64))
+    assert model.get_layer("aspp_1x1").input.shape[-1] == channels
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_every_row_gives_logits_of_the_input_size(name):
+    model = build_model(name, size=(64, 96), num_classes=5)
+    assert model.output.shape == (None, 64, 96, 5)
+    assert model.output.dtype == "float32"
+
+
+def test_every_layer_has_a_stable_name():
+    first = [layer.name for layer in build_model("v3large", size=(64, 64)).layers]
+    second = [layer.name for layer in build_model("v3large", size=(64, 64)).layers]
+    assert first == second  # names made by Keras' counters would differ
+    assert all(isinstance(layer, keras.layers.Layer) for layer in build_model("v3small", size=(64, 64)).layers)
+
+
+def test_the_renamed_hard_sigmoid_is_keras_applications_own():
+    """The sliced graph without a cut computes what keras.applications computes."""
+    spec = dataclasses.replace(get_spec("v3small"), output_stride=32)
+    model = build_model(spec, size=(64, 64))
+    reference = keras.applications.MobileNetV3Small(input_shape=(64, 64, 3), include_top=False, weights=None)
+    for layer in reference.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+    features = keras.Model(model.input, model.get_layer("conv_1_act").output)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_allclose(features(image), reference(image), rtol=1e-4, atol=1e-5)
+
+
+def test_mixed_precision_keeps_logits_and_depthwise_convolutions_in_float32():
+    model = build_model("tiny", size=(64, 64), precision="mixed_bfloat16")
+    assert model.get_layer("aspp_1x1").compute_dtype == "bfloat16"
+    assert model.get_layer("expanded_conv_1_depthwise").compute_dtype == "float32"
+    assert model.output.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"  # the global policy is as it was
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((250, 256), r"size 250,256 does not work at output stride 16.*the next sizes that do are 240,256 or 256,256"),
+        ((16, 64), r"at least 32; the next sizes that do are 32,64"),
+    ],
+)
+def test_a_size_that_does_not_divide_names_the_next_ones(size, message):
+    with pytest.raises(ValueError, match=message):
+        build_model("v3small", size=size)
+
+
+def test_unknown_names_list_the_known():
+    with pytest.raises(ValueError, match="unknown model 'resnet'; known are v3large, v3large_sliced"):
+        build_model("resnet")
+    with pytest.raises(ValueError, match="output_stride=4 is not supported; give 32, 16 or 8"):
+        get_spec("tiny", output_stride=4)
+    assert kerasseg.list_models()[0] == "v3large"

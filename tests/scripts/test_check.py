@@ -1,0 +1,71 @@
+import dataclasses
+import os
+
+import pytest
+
+from kerasseg import files, rundir
+from tests.conftest import assert_one_line, command, write_picture
+
+
+@pytest.fixture(scope="module")
+def converted(tiny_run):
+    path = tiny_run / "int8.tflite"
+    result = command("tflite/convert.py", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+def test_the_report(tiny_run, converted, tmp_path):
+    report_path = tmp_path / "report.json"
+    result = command(
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", f"--report={report_path}"
+    )
+    assert result.returncode == 0, result.stderr
+    for words in ("mIoU Keras", "mIoU .tflite", "pixel agreement", "median", "p90", "1 thread(s)", "50 runs"):
+        assert words in result.stdout
+    report = files.read_json(report_path)
+    assert report["pictures"] == 4
+    assert report["keras"]["miou"] == files.read_json(tiny_run / "report.json")["scores"]["miou"]
+    assert report["miou_drop_points"] == pytest.approx(100 * (report["keras"]["miou"] - report["tflite"]["miou"]))
+    assert 0 < report["pixel_agreement"] <= 1
+
+
+def test_a_limit_that_is_not_met_is_exit_1(tiny_run, converted, tmp_path):
+    report_path = tmp_path / "report.json"
+    result = command(
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", "--max_latency_ms=0.000001",
+        "--kernels=reference", f"--report={report_path}",
+    )  # fmt: skip
+    assert result.returncode == 1, result.stderr
+    assert "NOT MET: median latency is" in result.stdout
+    assert files.read_json(report_path)["kernels"] == "reference"
+    impossible = command("tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=-100")
+    assert impossible.returncode == 1
+    assert "NOT MET: mIoU is" in impossible.stdout
+
+
+def test_predict_takes_the_file_too(tiny_run, converted, tmp_path):
+    import numpy as np
+
+    picture = write_picture(tmp_path / "a.png", np.zeros((50, 70, 3), np.uint8))
+    for flags in ([], [f"--workdir={tiny_run}"]):
+        result = command("-m", "kerasseg.predict", f"--tflite={converted}", *flags, picture, f"--output_dir={tmp_path / 'out'}")
+        assert result.returncode == 0, result.stderr
+        assert sorted(os.listdir(tmp_path / "out")) == ["a_index.png", "a_overlay.png", "legend.png"]
+
+
+def test_bad_input_is_one_line(tiny_run, converted, tmp_path):
+    run = ["tflite/check.py", f"--workdir={tiny_run}"]
+    assert_one_line(command(*run), "--workdir or --tflite is missing")
+    assert_one_line(command(*run, f"--tflite={converted}", "--runs=3"), "--runs must be at least 50")
+    truncated = tmp_path / "truncated.tflite"
+    truncated.write_bytes(converted.read_bytes()[: converted.stat().st_size // 2])
+    assert_one_line(command(*run, f"--tflite={truncated}"), "truncated.tflite does not load")
+    # The same run directory with another number of classes, and with another size.
+    for change, words in (
+        ({"class_names": ("a", "b")}, ["has 6 classes, the run has 2"]),
+        ({"eval_size": (64, 64)}, ["takes (96, 96) pictures, the run has (64, 64)"]),
+    ):
+        directory = rundir.RunDir(tmp_path / next(iter(change)))
+        rundir.open_or_create(directory, dataclasses.replace(rundir.read(rundir.RunDir(tiny_run)), **change))
+        assert_one_line(command("tflite/check.py", f"--workdir={directory.path}", f"--tflite={converted}"), *words)

@@ -1,0 +1,38 @@
+import hashlib
+import shutil
+
+import pytest
+
+from kerasseg import files
+from tests.conftest import assert_one_line, command
+
+
+@pytest.mark.parametrize("recipe", ["int8", "float16"])
+def test_a_file_and_its_story(tiny_run, tmp_path, recipe):
+    output = tmp_path / "m.tflite"
+    result = command(
+        "tflite/convert.py", f"--workdir={tiny_run}", f"--recipe={recipe}", f"--output={output}", "--calibration_examples=4"
+    )
+    assert result.returncode == 0, result.stderr
+    assert len((result.stdout + result.stderr).splitlines()) < 10
+    report = files.read_json(tmp_path / "m.tflite.json")
+    assert report["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert report["bytes"] == output.stat().st_size
+    assert report["class_names"][1] == "disc"
+    assert report["versions"]["tensorflow"]
+    if recipe == "int8":
+        assert len(report["calibration"]["names"]) == 4
+        assert report["input"][:5] == [1, 96, 96, 3, "int8"]
+    else:
+        assert report["calibration"] is None
+
+
+def test_bad_input_is_one_line(tiny_run, tmp_path):
+    run = ["tflite/convert.py", f"--workdir={tiny_run}", f"--output={tmp_path / 'm.tflite'}"]
+    assert_one_line(command("tflite/convert.py"), "--workdir is missing")
+    assert_one_line(command(*run, "--recipe=int4"), "unknown recipe 'int4'", "int8")
+    assert_one_line(command(*run, "--io_type=int16"), "io_type 'int16' is unknown")
+    assert_one_line(command(*run, "--calibration_examples=5000"), "5000 calibration examples asked")
+    shutil.copy(tiny_run / "config.json", tmp_path)
+    assert_one_line(command("tflite/convert.py", f"--workdir={tmp_path}"), "has no trained weights")
+    assert not (tmp_path / "m.tflite").exists()

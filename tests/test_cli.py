@@ -1,0 +1,76 @@
+import json
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from kerasseg import cli
+from kerasseg.config import TrainConfig, setting
+from kerasseg.train import TrainOptions
+from tests.conftest import assert_one_line, command
+
+
+@dataclass(frozen=True)
+class Options:
+    """Something to do."""
+
+    size: tuple[int, int] = setting((8, 8), "a size")
+    deep: bool = setting(True, "a switch")
+    kind: str = setting("a", "a word", choices=("a", "b"))
+    arguments: tuple[str, ...] = ()
+
+
+def test_flags_become_fields():
+    options = cli.parse(Options, ["x", "--size=4,6", "--nodeep", "--kind=b", "one", "two"], positional="FILE...")
+    assert options == Options(size=(4, 6), deep=False, kind="b", arguments=("one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sise=4,6"], "Unknown command line flag 'sise'"),
+        (["--size=4"], "--size=4 is no size; write height,width, such as 256,256"),
+        (["--size=4,x"], "--size=4,x is no size"),
+        (["--kind=c"], r"--kind=c: value should be one of <a\|b>"),
+        (["--deep=perhaps"], "deep"),
+        (["stray"], "unexpected argument 'stray'"),
+    ],
+)
+def test_bad_flags_say_what_is_accepted(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cli.parse(Options, ["x", *arguments])
+
+
+def test_a_config_file_gives_settings_and_flags_override_them(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"format": 1, "config": {"epochs": 3, "seed": 5}, "resolved": {}}))
+    options = cli.parse(TrainOptions, ["x", f"--config={path}", "--seed=6"])
+    assert (options.epochs, options.seed, options.batch_size) == (3, 6, TrainConfig.batch_size)
+    path.write_text("[1]")
+    with pytest.raises(ValueError, match="unknown settings"):
+        cli.parse(TrainOptions, ["x", f"--config={path}"])
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"config.json is not a readable JSON file"):
+        cli.parse(TrainOptions, ["x", f"--config={path}"])
+
+
+def test_help_is_quick_complete_and_loads_no_tensorflow():
+    result = command("-X", "importtime", "-m", "kerasseg.train", "--help")
+    assert result.returncode == 0
+    for name in TrainConfig.__dataclass_fields__:
+        assert re.search(rf"^  --{name}$", result.stdout, re.MULTILINE)
+    imported = set(re.findall(r"\| +([\w.]+)$", result.stderr, re.MULTILINE))
+    assert "absl.flags" in imported
+    assert not imported & {"tensorflow", "keras", "jax", "numpy"}
+
+
+@pytest.mark.parametrize("script", ["tflite/convert.py", "tflite/check.py"])
+def test_scripts_have_help_too(script):
+    result = command(script, "--help")
+    assert result.returncode == 0
+    assert f"usage: python {script}" in result.stdout
+
+
+@pytest.mark.parametrize("program", [["-m", "kerasseg.train"], ["-m", "kerasseg.evaluate"], ["tflite/convert.py"]])
+def test_an_unknown_flag_is_one_line_and_exit_2(program):
+    assert_one_line(command(*program, "--modell=tiny"), "Unknown command line flag 'modell'", "--help")

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from kerasseg import config as config_lib
+from kerasseg.config import TrainConfig
+
+
+def test_json_and_back():
+    config = TrainConfig(size=(64, 96), flip=False, learning_rate=1.0, model="tiny")
+    assert config_lib.from_json(json.loads(json.dumps(config_lib.to_json(config))), source="x") == config
+
+
+def test_every_setting_has_a_help_text():
+    for field in TrainConfig.__dataclass_fields__.values():
+        assert len(field.metadata["help"]) > 5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"colour": 1}, "c.json has unknown settings colour; accepted are model, dataset"),
+        ({"epochs": "many"}, "c.json has epochs='many'; write it like 60"),
+        ({"size": [64]}, r"c.json has size=\[64\]; write it like \(256, 256\)"),
+        ({"flip": 1}, "c.json has flip=1; write it like True"),
+    ],
+)
+def test_wrong_json_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        config_lib.from_json(values, source="c.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "epochs=0 is too small; give at least 1"),
+        ({"bn_momentum": 1.0}, "bn_momentum=1.0 is out of range"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 is not positive"),
+        ({"scale_min": 2.0}, "scale_min=2.0, scale_max=1.6 is no range"),
+        ({"ce_weight": 0.0}, "are all 0; give at least one"),
+        ({"optimizer": "adam"}, "optimizer='adam' is unknown; give one of adamw, sgd"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**values)

@@ -1,0 +1,54 @@
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kerasseg import files
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "sub" / "a.json"
+    files.write_json(path, {"a": 1})
+    assert files.read_json(path) == {"a": 1}
+    with pytest.raises(RuntimeError, match="half-way"), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("half-way")
+    assert files.read_json(path) == {"a": 1}
+    assert os.listdir(path.parent) == ["a.json"]
+
+
+def test_a_full_device_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ValueError, match=r"cannot write .*a.txt: No space left on device; free some space or choose"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_write_the_system_refuses_leaves_the_old_file(tmp_path):
+    """The kernel itself says no: the process may write files of 1000 bytes at most."""
+    program = (
+        "import resource, signal, sys; from kerasseg import files\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "files.write_text(sys.argv[1], 'old')\n"
+        "try: files.write_text(sys.argv[1], 'x' * 5000)\n"
+        "except files.InputError as error: print(error)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program, tmp_path / "a"], capture_output=True, text=True, check=True)
+    assert "cannot write" in result.stdout
+    assert "File too large" in result.stdout
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_missing_json_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"no file .*gone.json; check the path"):
+        files.read_json(tmp_path / "gone.json")

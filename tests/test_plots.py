@@ -1,0 +1,29 @@
+import numpy as np
+from PIL import Image
+
+from kerasseg import metrics, plots
+
+NAMES = ("background", "disc", "box")
+
+
+def test_colours_and_errors():
+    labels = np.array([[0, 1, 255]], np.uint8)
+    colors = plots.colorize(labels, NAMES)
+    assert tuple(colors[0, 0]) == (0, 0, 0)
+    assert tuple(colors[0, 2]) == plots.UNLABELLED
+    shown = plots.errors(labels, np.array([[0, 2, 1]], np.uint8))
+    assert [tuple(pixel) for pixel in shown[0]] == [plots.RIGHT, plots.WRONG, plots.UNLABELLED]
+    half = plots.overlay(np.full((1, 3, 3), 200, np.uint8), labels, NAMES)
+    assert tuple(half[0, 0]) == (100, 100, 100)  # black and 200, half and half
+
+
+def test_figures_are_written(tmp_path):
+    matrix = np.array([[5, 1, 0], [0, 3, 0], [0, 0, 0]])
+    scores = metrics.scores(matrix, np.zeros((4, 4), int), class_names=NAMES, pictures=1)
+    plots.confusion(scores, path=tmp_path / "confusion.png")
+    rows = [(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8), np.ones((20, 30), np.uint8))] * 2
+    plots.sheet(rows, class_names=NAMES, path=tmp_path / "sheet.png")
+    plots.save_legend(NAMES, path=tmp_path / "legend.png")
+    for name in ("confusion", "sheet", "legend"):
+        picture = np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))
+        assert picture.min() < 100 < picture.max()  # neither blank nor black

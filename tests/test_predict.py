@@ -1,0 +1,43 @@
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasseg.predict import predict
+from tests.conftest import assert_one_line, command, write_picture
+
+
+def test_pictures_of_any_size_keep_it(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = [write_picture(tmp_path / f"{h}.png", rng.integers(0, 256, (h, 50, 3), np.uint8)) for h in (30, 200)]
+    written = predict(
+        paths, predictor=lambda x: x[..., 0] // 128, size=(64, 64), class_names=("low", "high"), output_dir=tmp_path / "out"
+    )
+    assert [path.name for path in written] == [
+        "30_overlay.png", "30_index.png", "200_overlay.png", "200_index.png", "legend.png",
+    ]  # fmt: skip
+    for height in (30, 200):
+        assert Image.open(tmp_path / "out" / f"{height}_overlay.png").size == (50, height)
+        ids = np.asarray(Image.open(tmp_path / "out" / f"{height}_index.png"))
+        assert ids.shape == (height, 50)
+        assert set(np.unique(ids)) <= {0, 1}
+
+
+def test_a_bad_picture_among_good_ones_leaves_nothing(tmp_path):
+    good = write_picture(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "b.png").write_text("no picture")
+    with pytest.raises(ValueError, match=r"b.png cannot be decoded"):
+        predict([good, tmp_path / "b.png"], predictor=None, size=(8, 8), class_names=("a",), output_dir=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="2 pictures are called a"):
+        predict([good, good], predictor=None, size=(8, 8), class_names=("a",), output_dir=tmp_path / "out")
+
+
+def test_the_command(tiny_run, tmp_path):
+    picture = write_picture(tmp_path / "street.jpg", np.random.default_rng(0).integers(0, 256, (70, 100, 3), np.uint8))
+    result = command("-m", "kerasseg.predict", f"--workdir={tiny_run}", picture, f"--output_dir={tmp_path / 'out'}")
+    assert result.returncode == 0, result.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == ["legend.png", "street_index.png", "street_overlay.png"]
+    assert_one_line(command("-m", "kerasseg.predict", f"--workdir={tiny_run}", picture), "--output_dir is missing")
+    assert_one_line(command("-m", "kerasseg.predict", picture, "--output_dir=x"), "give --workdir of a run, --tflite=FILE")
