@@ -6,8 +6,14 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint bench readme
 
+# The main job on pictures that need no download. The same command again resumes or repeats it.
 demo: $(STAMP)
-	$(BIN)/python benchmarks/demo.py --output_dir=demo
+	$(BIN)/python -m kerasseg.train --model=edge_small --dataset=shapes --size=128,128 --backbone_weights=none \
+	  --epochs=14 --learning_rate=3e-3 --eval_every=2 --workdir=demo/run
+	$(BIN)/python -m kerasseg.evaluate --workdir=demo/run --output_dir=demo/evaluate
+	$(BIN)/python tflite/convert.py --workdir=demo/run --recipe=int8 --output=demo/shapes_int8.tflite
+	$(BIN)/python -m kerasseg.predict --tflite=demo/shapes_int8.tflite docs/shapes/*.png --output_dir=demo/overlays
+	$(BIN)/python tflite/check.py --workdir=demo/run --tflite=demo/shapes_int8.tflite --report=demo/check.json
 
 test: lint
 	$(BIN)/python -m pytest

@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kerasseg.errors import InputError
@@ -92,6 +93,11 @@ _AT_LEAST = {
 def to_json(config: TrainConfig) -> dict[str, Any]:
     """Field name -> value, tuples as lists."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(config).items()}
+
+
+def for_report(config: TrainConfig) -> dict[str, Any]:
+    """`to_json` without the names of this machine's folders, for reports that others read."""
+    return to_json(config) | {"data_dir": "", "backbone_weights": Path(config.backbone_weights).name}
 
 
 def from_json(values: dict[str, Any], *, source: str) -> TrainConfig:

@@ -88,6 +88,7 @@ def main(options: EvaluateOptions) -> None:
     from kerasseg.data.datasets import load_dataset
     from kerasseg.data.letterbox import segment
     from kerasseg.models import trained
+    from kerasseg.provenance import provenance
 
     directory = rundir.RunDir(Path(options.workdir))
     run = rundir.read(directory)
@@ -97,7 +98,7 @@ def main(options: EvaluateOptions) -> None:
     print(f"evaluating {run.config.model} on {len(split)} pictures of {dataset.name} {options.split}", flush=True)
     result = evaluate(predict, split, class_names=run.class_names, size=run.eval_size)
     output = Path(options.output_dir or directory.path / f"evaluate_{options.split}")
-    report = {"split": options.split, "size": list(run.eval_size), "scores": result.to_json()}
+    report = {"split": options.split, "size": list(run.eval_size), "scores": result.to_json(), **provenance()}
     files.write_json(output / "report.json", report)
     plots.confusion(result, path=output / "confusion.png")
     shown = np.linspace(0, len(split) - 1, min(6, len(split))).astype(int)

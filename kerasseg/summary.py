@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kerasseg import cli
+from kerasseg import cli, files
 from kerasseg.config import setting
 
 
@@ -12,6 +12,7 @@ class SummaryOptions:
 
     size: tuple[int, int] = setting((512, 512), "height,width of the input")
     num_classes: int = setting(21, "classes")
+    json: str = setting("", "JSON file to write the table to")
 
 
 def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
@@ -33,6 +34,9 @@ def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
 
 def main(options: SummaryOptions) -> None:
     rows = summary(size=options.size, num_classes=options.num_classes)
+    if options.json:
+        table = {"size": list(options.size), "num_classes": options.num_classes, "models": rows}
+        files.write_json(options.json, table)
     print(f"{options.size[0]}x{options.size[1]} input, {options.num_classes} classes; GMAC of convolutions, one image")
     print(f"{'model':<16}{'parameters':>12}{'change':>9}  {'tail':<7}{'stride':>6}  backbone    head  decoder   total")
     for row in rows:

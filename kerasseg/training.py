@@ -24,6 +24,7 @@ from kerasseg.errors import InputError
 from kerasseg.evaluate import evaluate
 from kerasseg.metrics import Scores
 from kerasseg.models import backbone, build_model, check_size, get_spec, trained
+from kerasseg.provenance import provenance
 
 
 @dataclass
@@ -193,8 +194,10 @@ class _Training:
             "split": "val",
             "size": list(self.run.eval_size),
             "best_epoch": self.progress.best_epoch,
-            "config": config_lib.to_json(self.config),
+            "config": config_lib.for_report(self.config),
             "scores": scores.to_json(),
+            "history": self.progress.history,
+            **provenance(),
         }
         files.write_json(self.directory.report, report)
         return scores

@@ -36,6 +36,7 @@ def check(options: CheckOptions) -> dict:
     from kerasseg.evaluate import evaluate_together
     from kerasseg.lite import interpreter, latency
     from kerasseg.models import trained
+    from kerasseg.provenance import provenance
 
     directory = rundir.RunDir(Path(options.workdir))
     run = rundir.read(directory)
@@ -81,8 +82,9 @@ def check(options: CheckOptions) -> dict:
         "miou_drop_points": drop,
         "pixel_agreement": agreement,
         "latency": timing.to_json(),
-        "config": config.to_json(run.config),
         "failures": failures,
+        "config": config.for_report(run.config),
+        **provenance(),
     }
 
 
@@ -96,7 +98,7 @@ def table(report: dict) -> str:
             f"pixel agreement    {100 * report['pixel_agreement']:.2f} %",
             f"file               {report['bytes'] / 1024:.0f} KiB",
             f"latency            median {timing['median_ms']:.2f} ms, p90 {timing['p90_ms']:.2f} ms  ({report['kernels']}, "
-            f"{timing['threads']} thread(s), {timing['runs']} runs after {timing['warmup']}, {timing['cpu']})",
+            f"{timing['threads']} thread(s), {timing['runs']} runs after {timing['warmup']}, {report['cpu']})",
         )
     )
 

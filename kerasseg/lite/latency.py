@@ -1,11 +1,8 @@
 """How long one inference takes."""
 
 import dataclasses
-import platform
 import time
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 
@@ -22,8 +19,6 @@ class Latency:
         runs: Counted runs.
         warmup: Runs before them, not counted.
         threads: Of the interpreter.
-        cpu: Its name.
-        litert: Version of ai-edge-litert.
     """
 
     median_ms: float
@@ -31,8 +26,6 @@ class Latency:
     runs: int
     warmup: int
     threads: int
-    cpu: str
-    litert: str
 
     def to_json(self) -> dict:
         """As plain JSON values."""
@@ -63,16 +56,4 @@ def measure(model: LoadedModel, image: np.ndarray, *, runs: int, warmup: int, th
         runs=runs,
         warmup=warmup,
         threads=threads,
-        cpu=cpu_name(),
-        litert=metadata.version("ai-edge-litert"),
     )
-
-
-def cpu_name() -> str:
-    """The processor's name, from /proc/cpuinfo where there is one."""
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
