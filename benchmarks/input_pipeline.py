@@ -62,7 +62,7 @@ def measure(options: BenchmarkOptions) -> dict:
 
     rates = np.array([(pipeline_rate(epoch), step_rate()) for epoch in range(1, options.rounds + 1)])
     return {
-        "method": f"{options.rounds} rounds, pipeline and step in turn; {options.batches} batches (pipeline: 4 times as many); medians",
+        "method": f"medians of {options.rounds} rounds, in turn {options.batches * 4} batches and {options.batches} steps",
         "size": list(config.size),
         "batch_size": config.batch_size,
         "precision": options.precision,

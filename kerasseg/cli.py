@@ -36,7 +36,7 @@ def run(main: Callable[..., int | None], options: type, *, positional: str = "")
         # TensorFlow's C++ logs say nothing a person at this command line can act on.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with quiet():
-            importlib.import_module("keras")
+            importlib.import_module("keras").ops.zeros(())  # the first operation looks for devices, and says so
         code = main(parsed) or 0
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

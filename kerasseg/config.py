@@ -27,6 +27,7 @@ class TrainConfig:
     )
     output_stride: int = setting(0, "input pixels to one of the deepest features: 32, 16 or 8; 0 takes the model's own")
     backbone_weights: str = setting("imagenet", "imagenet (a download), none, or a .npz or .weights.h5 file")
+    init_weights: str = setting("", "best.weights.h5 of another run to start from, instead of backbone_weights")
     bn_momentum: float = setting(0.95, "batch norm momentum; keras.applications' 0.999 needs far more steps")
     epochs: int = setting(60, "passes over the training split")
     batch_size: int = setting(8, "images to a step")
@@ -97,7 +98,8 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 
 def for_report(config: TrainConfig) -> dict[str, Any]:
     """`to_json` without the names of this machine's folders, for reports that others read."""
-    return to_json(config) | {"data_dir": "", "backbone_weights": Path(config.backbone_weights).name}
+    names = {name: Path(getattr(config, name)).name for name in ("backbone_weights", "init_weights")}
+    return to_json(config) | names | {"data_dir": ""}
 
 
 def from_json(values: dict[str, Any], *, source: str) -> TrainConfig:

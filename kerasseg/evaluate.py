@@ -85,14 +85,14 @@ def main(options: EvaluateOptions) -> None:
     if not options.workdir:
         raise InputError("--workdir is missing; give the run directory of kerasseg.train")
     from kerasseg import files, plots, rundir
-    from kerasseg.data.datasets import load_dataset
+    from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import segment
     from kerasseg.models import trained
     from kerasseg.provenance import provenance
 
     directory = rundir.RunDir(Path(options.workdir))
     run = rundir.read(directory)
-    dataset = load_dataset(run.config.dataset, data_dir=options.data_dir or run.config.data_dir)
+    dataset = load_for_run(run.config, data_dir=options.data_dir)
     split = dataset.split(options.split)
     predict = trained.predictor(trained.load_trained(directory, run))
     print(f"evaluating {run.config.model} on {len(split)} pictures of {dataset.name} {options.split}", flush=True)

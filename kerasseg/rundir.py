@@ -67,11 +67,11 @@ class Run:
         return len(self.class_names)
 
 
-def open_or_create(directory: RunDir, run: Run) -> None:
-    """Writes config.json, or holds `run` against the one that is there.
+def refuse_other(directory: RunDir, run: Run) -> None:
+    """Holds `run` against what lies in the directory, and writes nothing.
 
     Raises:
-        InputError: the directory belongs to a run with other settings; the message names them.
+        InputError: the directory belongs to a run with other settings, which the message names, or to something else.
     """
     if directory.config.exists():
         old, new = (config_lib.to_json(r.config) for r in (read(directory), run))
@@ -81,11 +81,15 @@ def open_or_create(directory: RunDir, run: Run) -> None:
                 f"{directory.path} holds a run with other settings: {', '.join(different)}; "
                 "give the same settings to resume it, or another --workdir"
             )
-        return
-    if directory.path.is_dir() and any(directory.path.iterdir()):
+    elif directory.path.is_dir() and any(directory.path.iterdir()):
         raise InputError(f"{directory.path} is not empty and holds no run (no config.json); give another --workdir")
-    resolved = {key: value for key, value in dataclasses.asdict(run).items() if key != "config"}
-    files.write_json(directory.config, {"format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved})
+
+
+def create(directory: RunDir, run: Run) -> None:
+    """Writes config.json, unless it is there."""
+    if not directory.config.exists():
+        resolved = {key: value for key, value in dataclasses.asdict(run).items() if key != "config"}
+        files.write_json(directory.config, {"format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved})
 
 
 def read(directory: RunDir) -> Run:

@@ -65,19 +65,21 @@ def train(config: TrainConfig, *, workdir: Path, log: Callable[[str], None]) -> 
     """
     if config.data_dir:
         config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
-    dataset = datasets.load_dataset(config.dataset, data_dir=config.data_dir)
+    dataset = datasets.load_for_run(config)
     run = resolve(config, dataset.class_names)
-    splits = dataset.split("train").first(config.train_examples), dataset.split("val").first(config.val_examples)
+    splits = dataset.split("train"), dataset.split("val")
     if len(splits[0]) < config.batch_size:
         raise InputError(f"{len(splits[0])} training examples do not fill a batch of {config.batch_size}; lower --batch_size")
     directory = rundir.RunDir(workdir)
-    rundir.open_or_create(directory, run)
+    rundir.refuse_other(directory, run)
     for leftover in workdir.glob(".partial-*"):  # of a process that was killed while writing
         leftover.unlink(missing_ok=True)
     for name, split in zip(("train", "val"), splits, strict=True):
         log(f"reading {len(split)} {name} examples of {dataset.name}")
         split.keep(limit_bytes=config.cache_mib * 2**20 // 2)
-    return _Training(run, directory, splits, log).run_epochs()
+    training = _Training(run, directory, splits, log)
+    rundir.create(directory, run)  # nothing is left behind when settings, pictures or weights are refused
+    return training.run_epochs()
 
 
 class _Training:
@@ -94,7 +96,10 @@ class _Training:
         self.model = build_model(spec, size=config.size, precision=config.precision, **common)
         self.eval_model = build_model(spec, size=run.eval_size, batch_size=1, **common)
         if not directory.checkpoint.exists():
-            backbone.load_weights(self.model, spec, source=config.backbone_weights)
+            if config.init_weights:
+                trained.load_weights(self.model, Path(config.init_weights))
+            else:
+                backbone.load_weights(self.model, spec, source=config.backbone_weights)
         steps = len(self.train_split) // config.batch_size
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
@@ -104,7 +109,7 @@ class _Training:
             ce_weight=config.ce_weight, dice_weight=config.dice_weight, lovasz_weight=config.lovasz_weight,
             class_weights=class_weights(self.train_split, run.num_classes, kind=config.class_weights),
         )  # fmt: skip
-        # XLA is the way to run JAX; TensorFlow on a CPU is three times slower with it (BUILD.md).
+        # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
         self.model.compile(self.optimizer, loss, jit_compile=keras.backend.backend() == "jax")
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
 
@@ -135,7 +140,7 @@ class _Training:
 
     def _evaluate(self) -> Scores:
         for variable, value in zip(self.eval_model.weights, self.average.values, strict=True):
-            variable.assign(value)
+            variable.assign(ops.copy(value))  # JAX donates what its models hold
         predict = trained.predictor(self.eval_model)
         return evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
 
@@ -213,6 +218,8 @@ def _make_deterministic(seed: int) -> None:
 
 def _save_weights(model: keras.Model, path: Path) -> None:
     with files.replacing(path) as temporary:
+        # h5py brings the process down when a device fills up while it writes: find out before.
+        temporary.write_bytes(bytes(6 * model.count_params() + 2**18))
         model.save_weights(temporary)
 
 

@@ -11,26 +11,27 @@ RUN = rundir.Run(TrainConfig(model="tiny"), ("a", "b"), (64, 96), 16)
 
 def test_a_run_directory_explains_itself(tmp_path):
     directory = rundir.RunDir(tmp_path / "run")
-    rundir.open_or_create(directory, RUN)
+    rundir.refuse_other(directory, RUN)
+    rundir.create(directory, RUN)
     assert rundir.read(directory) == RUN
-    rundir.open_or_create(directory, RUN)  # the same settings: a resumed run
+    rundir.refuse_other(directory, RUN)  # the same settings: a resumed run
 
 
 def test_other_settings_are_refused_by_name(tmp_path):
     directory = rundir.RunDir(tmp_path)
-    rundir.open_or_create(directory, RUN)
+    rundir.create(directory, RUN)
     other = dataclasses.replace(RUN, config=dataclasses.replace(RUN.config, seed=7, epochs=3))
     with pytest.raises(
         ValueError, match=r"other settings: epochs \(60 there, 3 asked\), seed \(0 there, 7 asked\); give the same"
     ):
-        rundir.open_or_create(directory, other)
+        rundir.refuse_other(directory, other)
     assert rundir.read(directory) == RUN
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(ValueError, match="is not empty and holds no run"):
-        rundir.open_or_create(rundir.RunDir(tmp_path), RUN)
+        rundir.refuse_other(rundir.RunDir(tmp_path), RUN)
 
 
 def test_another_format_is_refused(tmp_path):

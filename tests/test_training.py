@@ -23,7 +23,7 @@ def test_a_run_leaves_what_it_promises(tiny_run):
     directory = rundir.RunDir(tiny_run)
     for path in (directory.config, directory.checkpoint, directory.best_weights, directory.last_weights, directory.report):
         assert path.is_file()
-    rows = list(csv.DictReader(directory.history.open()))
+    rows = list(csv.DictReader(directory.history.read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert 0 <= float(rows[1]["val_miou"]) <= 1
     assert any(path.name.startswith("events.out.tfevents") for path in directory.logs.iterdir())
@@ -46,6 +46,18 @@ def test_every_setting_of_optimizer_loss_and_precision_trains(tmp_path):
         flip=False, color=0.0,
     )  # fmt: skip
     assert 0 <= training.train(config, workdir=tmp_path / "run", log=lambda line: None).miou <= 1
+
+
+def test_a_run_can_start_from_anothers_weights(tiny_run, tmp_path):
+    """At a learning rate of next to nothing, one epoch leaves the weights, and so the scores, where they were."""
+    config = dataclasses.replace(
+        TINY, epochs=1, learning_rate=1e-12, bn_momentum=0.999999, init_weights=str(tiny_run / "best.weights.h5")
+    )
+    scores = training.train(config, workdir=tmp_path / "run", log=lambda line: None)
+    assert scores.miou == pytest.approx(files.read_json(tiny_run / "report.json")["scores"]["miou"], abs=1e-3)
+    other = dataclasses.replace(config, model="edge_small")
+    with pytest.raises(ValueError, match="best.weights.h5 cannot be read .*the same model and classes"):
+        training.train(other, workdir=tmp_path / "other", log=lambda line: None)
 
 
 def _killed_and_resumed(workdir, *, kills):
@@ -102,7 +114,7 @@ def test_the_average_is_the_average(settings):
     average = training.WeightAverage(decay=settings["ema_decay"])
     average.values = [np.zeros(w.shape, np.float32) for w in model.weights]
     seen = []
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: seen.append(float(model.weights[0][0, 0])))
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(float(model.weights[0][0, 0])))
     model.fit(np.ones((4, 1)), np.ones((4, 1)), batch_size=1, verbose=0, callbacks=[average, record])
     expected = 0.0
     for n, weight in enumerate(seen, start=1):
@@ -154,6 +166,7 @@ def test_output_is_short(tmp_path):
         (["--dataset=camvid"], ["needs --data_dir"]),
         (["--dataset=camvid", "--data_dir=/nowhere"], ["no folder /nowhere"]),
         (["--epochs=x"], ["epochs"]),
+        (["--init_weights=gone.weights.h5"], ["gone.weights.h5 cannot be read"]),
         (["--backbone_weights=gone.npz"], ["no file gone.npz", "imagenet, none"]),
     ],
 )

@@ -31,7 +31,7 @@ class CheckOptions:
 def check(options: CheckOptions) -> dict:
     """Scores and times; returns the report."""
     from kerasseg import config, files, rundir
-    from kerasseg.data.datasets import load_dataset
+    from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
     from kerasseg.evaluate import evaluate_together
     from kerasseg.lite import interpreter, latency
@@ -48,7 +48,7 @@ def check(options: CheckOptions) -> dict:
         )
     if model.size != run.eval_size:
         raise InputError(f"{path} takes {model.size} pictures, the run has {run.eval_size}; give the --workdir it came from")
-    dataset = load_dataset(run.config.dataset, data_dir=options.data_dir or run.config.data_dir)
+    dataset = load_for_run(run.config, data_dir=options.data_dir)
     split = dataset.split(options.split).first(options.examples)
     print(
         f"scoring Keras and {path.name} ({options.kernels}) on {len(split)} pictures of {dataset.name} {options.split}",

@@ -32,7 +32,7 @@ def convert(options: ConvertOptions) -> dict:
         What the JSON beside the file holds.
     """
     from kerasseg import config, files, rundir
-    from kerasseg.data.datasets import load_dataset
+    from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
     from kerasseg.lite import calibration, converter, interpreter, ranges, recipes
     from kerasseg.models import trained
@@ -43,7 +43,7 @@ def convert(options: ConvertOptions) -> dict:
     run = rundir.read(directory)
     model = trained.load_trained(directory, run)
     output = Path(options.output or directory.path / f"{options.recipe}.tflite")
-    split = load_dataset(run.config.dataset, data_dir=options.data_dir or run.config.data_dir).split("train")
+    split = load_for_run(run.config, data_dir=options.data_dir).split("train")
     names, representative = [], None
     if recipe.calibrated:
         chosen = calibration.choose(len(split), count=options.calibration_examples, seed=options.calibration_seed)

@@ -1,9 +1,11 @@
 """The table of data sets, and `load_dataset`."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerasseg.config import TrainConfig
 from kerasseg.data import camvid, folder, shapes, tfds_sets, voc2012
 from kerasseg.data import labels as label_tables
 from kerasseg.data.splits import Split
@@ -83,6 +85,19 @@ def load_dataset(name: str, *, data_dir: str = "") -> Dataset:
         raise InputError(f"no folder {data_dir}; --data_dir must be where {name} lies")
     class_names, splits = spec.load(Path(data_dir))
     return Dataset(name, class_names, splits)
+
+
+def load_for_run(config: TrainConfig, *, data_dir: str = "") -> Dataset:
+    """The data set of a run, with as many training and validation examples as the run was told to use.
+
+    Args:
+        config: Of the run.
+        data_dir: Where the data set lies now; empty takes the run's own.
+    """
+    dataset = load_dataset(config.dataset, data_dir=data_dir or config.data_dir)
+    limits = {"train": config.train_examples, "val": config.val_examples}
+    splits = {name: split.first(limits.get(name, 0)) for name, split in dataset.splits.items()}
+    return dataclasses.replace(dataset, splits=splits)
 
 
 def eval_size(name: str, *, size: tuple[int, int], output_stride: int) -> tuple[int, int]:

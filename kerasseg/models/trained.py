@@ -1,6 +1,7 @@
 """A trained model out of its run directory, and as the callable that is scored."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -23,12 +24,23 @@ def load_trained(directory: RunDir, run: Run) -> keras.Model:
         )
     spec = get_spec(run.config.model, output_stride=run.output_stride)
     model = build_model(spec, size=run.eval_size, num_classes=run.num_classes, batch_size=1, bn_momentum=run.config.bn_momentum)
+    load_weights(model, directory.best_weights)
+    return model
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads the weights that a run kept, whatever the size of its pictures.
+
+    Raises:
+        InputError: the file is missing, cannot be read, or is of another model.
+    """
     try:
-        model.load_weights(directory.best_weights)
+        model.load_weights(path)
     except Exception as error:  # h5py and Keras raise OSError, ValueError and KeyError
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{directory.best_weights} cannot be read ({reason}); train again or restore the file") from error
-    return model
+        raise InputError(
+            f"{path} cannot be read ({reason}); give the weights of a run with the same model and classes"
+        ) from error
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

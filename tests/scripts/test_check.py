@@ -67,5 +67,5 @@ def test_bad_input_is_one_line(tiny_run, converted, tmp_path):
         ({"eval_size": (64, 64)}, ["takes (96, 96) pictures, the run has (64, 64)"]),
     ):
         directory = rundir.RunDir(tmp_path / next(iter(change)))
-        rundir.open_or_create(directory, dataclasses.replace(rundir.read(rundir.RunDir(tiny_run)), **change))
+        rundir.create(directory, dataclasses.replace(rundir.read(rundir.RunDir(tiny_run)), **change))
         assert_one_line(command("tflite/check.py", f"--workdir={directory.path}", f"--tflite={converted}"), *words)

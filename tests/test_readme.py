@@ -1,0 +1,39 @@
+import importlib.util
+import re
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def _generator():
+    specification = importlib.util.spec_from_file_location("readme", REPOSITORY / "benchmarks" / "readme.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_first_lines_of_code_run_as_written(capsys):
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    assert README.index("```python") < 30  # code first
+    assert len(code.splitlines()) <= 10
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "parameters, logits (None, 256, 256, 11)" in printed
+    assert "(128, 128, 3) (128, 128)" in printed
+
+
+@pytest.mark.parametrize("name", ["README.md", "BUILD.md"])
+def test_every_generated_number_is_the_one_in_results(name):
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    generator = _generator()
+    assert generator.fill(text, results=REPOSITORY / "results") == text, "run `make readme`"
+
+
+def test_every_command_of_the_readme_exists():
+    for module in re.findall(r"python -m (kerasseg\.\w+)", README):
+        assert importlib.util.find_spec(module) is not None
+    for script in re.findall(r"python (tflite/\w+\.py)", README):
+        assert (REPOSITORY / script).is_file()
