@@ -17,6 +17,11 @@ def test_colours_and_errors():
     assert tuple(half[0, 0]) == (100, 100, 100)  # black and 200, half and half
 
 
+def _grey(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("L"))
+
+
 def test_figures_are_written(tmp_path):
     matrix = np.array([[5, 1, 0], [0, 3, 0], [0, 0, 0]])
     scores = metrics.scores(matrix, np.zeros((4, 4), int), class_names=NAMES, pictures=1)
@@ -25,5 +30,5 @@ def test_figures_are_written(tmp_path):
     plots.sheet(rows, class_names=NAMES, path=tmp_path / "sheet.png")
     plots.save_legend(NAMES, path=tmp_path / "legend.png")
     for name in ("confusion", "sheet", "legend"):
-        picture = np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))
+        picture = _grey(tmp_path / f"{name}.png")
         assert picture.min() < 100 < picture.max()  # neither blank nor black

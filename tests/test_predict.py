@@ -2,8 +2,8 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from kerasseg.data import pictures
 from kerasseg.predict import predict
 from tests.conftest import assert_one_line, command, write_picture
 
@@ -18,8 +18,8 @@ def test_pictures_of_any_size_keep_it(tmp_path):
         "30_overlay.png", "30_index.png", "200_overlay.png", "200_index.png", "legend.png",
     ]  # fmt: skip
     for height in (30, 200):
-        assert Image.open(tmp_path / "out" / f"{height}_overlay.png").size == (50, height)
-        ids = np.asarray(Image.open(tmp_path / "out" / f"{height}_index.png"))
+        assert pictures.read_image(tmp_path / "out" / f"{height}_overlay.png").shape == (height, 50, 3)
+        ids = pictures.read_labels(tmp_path / "out" / f"{height}_index.png")
         assert ids.shape == (height, 50)
         assert set(np.unique(ids)) <= {0, 1}
 

@@ -39,6 +39,7 @@ def convert(options: ConvertOptions) -> dict:
     from kerasseg.provenance import provenance
 
     recipe = recipes.get_recipe(options.recipe)
+    recipes.check_io_type(options.io_type)
     directory = rundir.RunDir(Path(options.workdir))
     run = rundir.read(directory)
     model = trained.load_trained(directory, run)

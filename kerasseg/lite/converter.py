@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseg.errors import InputError
-from kerasseg.lite.recipes import IO_TYPES, get_recipe
+from kerasseg.lite.recipes import check_io_type, get_recipe
 from kerasseg.quiet import quiet
 
 Representative = Callable[[], Iterator[list[np.ndarray]]]
@@ -29,8 +29,7 @@ def convert(
         InputError: an unknown recipe or type, an open batch, no calibration images, or a model TFLite cannot express.
     """
     chosen = get_recipe(recipe)
-    if io_type not in IO_TYPES:
-        raise InputError(f"io_type {io_type!r} is unknown; give one of {', '.join(IO_TYPES)}")
+    check_io_type(io_type)
     if None in model.input_shape:
         raise InputError(f"the model takes {model.input_shape}; build it with batch_size=1 and a fixed size to convert it")
     if chosen.calibrated and representative is None:

@@ -39,3 +39,9 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise InputError(f"unknown recipe {name!r}; known are {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def check_io_type(name: str) -> None:
+    """Raises InputError, listing the known, unless `name` is a type for input and output of a full-integer file."""
+    if name not in IO_TYPES:
+        raise InputError(f"io_type {name!r} is unknown; give one of {', '.join(IO_TYPES)}")
