@@ -1,6 +1,7 @@
 """Losses on logits, with unlabelled pixels left out. keras.ops only."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasseg.data.labels import IGNORE_LABEL
@@ -31,6 +32,18 @@ class SegmentationLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         labels = ops.cast(y_true, "int32")
         return sum(weight * term(labels, y_pred) for weight, term in self.terms if weight)
+
+
+def class_weights(counts: np.ndarray, *, kind: str) -> np.ndarray:
+    """Factors for the cross-entropy, (num_classes,) float32 with mean 1.
+
+    Args:
+        counts: Labelled pixels a class.
+        kind: "balanced" weighs a class by 1 / frequency, "sqrt" by 1 / sqrt(frequency).
+    """
+    frequency = np.maximum(counts, 1) / max(counts.sum(), 1)
+    weights = frequency ** {"balanced": -1.0, "sqrt": -0.5}[kind]
+    return (weights / weights.mean()).astype(np.float32)
 
 
 def _labelled(labels):

@@ -14,11 +14,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasseg import callbacks, files, losses, rundir, schedules
 from kerasseg import config as config_lib
-from kerasseg import files, losses, rundir, schedules
 from kerasseg.config import TrainConfig
 from kerasseg.data import datasets, pipeline
-from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.evaluate import evaluate
@@ -103,15 +102,21 @@ class _Training:
         steps = len(self.train_split) // config.batch_size
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
-        self.average = WeightAverage(decay=config.ema_decay)
+        self.average = callbacks.WeightAverage(decay=config.ema_decay)
         self.average.values = [ops.copy(variable.value) for variable in self.model.weights]
         loss = losses.SegmentationLoss(
             ce_weight=config.ce_weight, dice_weight=config.dice_weight, lovasz_weight=config.lovasz_weight,
-            class_weights=class_weights(self.train_split, run.num_classes, kind=config.class_weights),
+            class_weights=self._class_weights(),
         )  # fmt: skip
         # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
         self.model.compile(self.optimizer, loss, jit_compile=keras.backend.backend() == "jax")
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
+
+    def _class_weights(self) -> np.ndarray | None:
+        if self.config.class_weights == "none":
+            return None
+        counts = self.train_split.count_labels()[: self.run.num_classes]
+        return losses.class_weights(counts, kind=self.config.class_weights)
 
     def run_epochs(self) -> Scores:
         config = self.config
@@ -134,7 +139,11 @@ class _Training:
             epochs=epoch + 1,
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[EpochBar(self.config.epochs), self.average, StopOnNonFinite(self.optimizer)],
+            callbacks=[
+                callbacks.EpochBar(self.config.epochs),
+                self.average,
+                callbacks.StopOnNonFinite(self.optimizer),
+            ],
         )
         return history.history["loss"][0]
 
@@ -165,7 +174,7 @@ class _Training:
         with files.replacing(self.directory.checkpoint) as temporary:
             np.savez(temporary, **arrays)
         self._write_history()
-        write_summaries(row, self.directory.logs)
+        callbacks.write_summaries(row, self.directory.logs)
 
     def _restore(self) -> None:
         try:
@@ -221,89 +230,3 @@ def _save_weights(model: keras.Model, path: Path) -> None:
         # h5py brings the process down when a device fills up while it writes: find out before.
         temporary.write_bytes(bytes(6 * model.count_params() + 2**18))
         model.save_weights(temporary)
-
-
-def class_weights(split: Split, num_classes: int, *, kind: str) -> np.ndarray | None:
-    """Factors a class for the cross-entropy, (num_classes,) float32 with mean 1 over the labelled pixels' classes.
-
-    Args:
-        split: The training examples.
-        num_classes: Number of classes.
-        kind: "none" gives None; "balanced" is 1 / frequency, "sqrt" 1 / sqrt(frequency).
-    """
-    if kind == "none":
-        return None
-    counts = np.zeros(256)
-    for example in split.examples():
-        counts += np.bincount(example.labels.ravel(), minlength=256)
-    counts[IGNORE_LABEL] = 0
-    frequency = np.maximum(counts[:num_classes], 1) / max(counts.sum(), 1)
-    weights = frequency ** (-0.5 if kind == "sqrt" else -1.0)
-    return (weights / np.mean(weights)).astype(np.float32)
-
-
-class WeightAverage(keras.callbacks.Callback):
-    """An exponential moving average of every weight, the batch norm statistics too.
-
-    The decay starts low and rises to `decay`, min(decay, (1 + n) / (10 + n)) at step n, as in TensorFlow's
-    ExponentialMovingAverage. Unlike an optimizer's own average it is never written into the model that trains.
-    """
-
-    def __init__(self, *, decay: float):
-        super().__init__()
-        self.decay = decay
-        self.values: list = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        step = int(self.model.optimizer.iterations)
-        decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
-        self.values = [
-            average * decay + ops.cast(variable.value, average.dtype) * (1 - decay)
-            for average, variable in zip(self.values, self.model.weights, strict=True)
-        ]
-
-
-class EpochBar(keras.callbacks.ProgbarLogger):
-    """Keras' own progress, which would take each epoch, fitted by itself, for the last."""
-
-    def __init__(self, epochs: int):
-        super().__init__()
-        self.total = epochs
-
-    def set_params(self, params):
-        super().set_params(params | {"epochs": self.total})
-
-
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises InputError at the first step whose loss is not finite."""
-
-    def __init__(self, optimizer: keras.Optimizer):
-        super().__init__()
-        self.optimizer = optimizer
-
-    def on_train_batch_end(self, batch, logs=None):
-        if not np.isfinite(logs["loss"]):
-            raise InputError(
-                f"the loss is {logs['loss']} at step {int(self.optimizer.iterations)}, learning rate "
-                f"{float(self.optimizer.learning_rate):.3g}; try a lower --learning_rate, more --warmup_epochs, "
-                "a smaller --clip_norm, or --precision=float32"
-            )
-
-
-def write_summaries(row: dict, logs: Path) -> None:
-    """Adds a row of the history to TensorBoard's event files, where TensorFlow is installed."""
-    try:
-        import tensorflow as tf
-    except ImportError:
-        return
-    metadata = tf.compat.v1.SummaryMetadata(
-        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-    )  # fmt: skip
-    writer = tf.summary.create_file_writer(str(logs))
-    with writer.as_default():
-        for name, value in row.items():
-            if name != "epoch":
-                tf.summary.write(name, tf.constant(value, tf.float32), step=row["epoch"], metadata=metadata)
-    writer.close()

@@ -72,3 +72,9 @@ def test_terms_add_up_with_their_factors():
 @pytest.mark.parametrize("term", [losses.cross_entropy, losses.dice, losses.lovasz_softmax])
 def test_an_unlabelled_batch_gives_a_finite_loss(term):
     assert np.isfinite(float(term(np.full((1, 2, 2), 255), ops.zeros((1, 2, 2, 3)))))
+
+
+def test_class_weights_against_hand_counts():
+    # Frequencies 0.8, 0.2: 1 / f = 1.25, 5, mean 3.125; 1 / sqrt(f) has the ratio sqrt(4) = 2.
+    np.testing.assert_allclose(losses.class_weights(np.array([80, 20]), kind="balanced"), [0.4, 1.6])
+    np.testing.assert_allclose(losses.class_weights(np.array([80, 20]), kind="sqrt"), [2 / 3, 4 / 3], rtol=1e-6)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from kerasseg import files, rundir, training
-from kerasseg.data import shapes
 from tests.conftest import REPOSITORY, TINY, assert_one_line, command, folder_dataset, write_picture
 
 FLAGS = [
@@ -102,35 +101,6 @@ def test_an_epoch_killed_between_weights_and_checkpoint_is_done_again(tmp_path, 
         patched.setattr(files, "replacing", dies_at_the_second_checkpoint)
         training.train(TINY, workdir=tmp_path / "cut", log=lambda line: None)
     assert training.train(TINY, workdir=tmp_path / "cut", log=lambda line: None) == whole
-
-
-@pytest.mark.parametrize("settings", [{"ema_decay": 0.9}])
-def test_the_average_is_the_average(settings):
-    """After n updates w_1..w_n at decay d the average is the recursion a <- d_n a + (1 - d_n) w_n, d_n = (1 + n) / (10 + n)."""
-    import keras
-
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    model.compile(keras.optimizers.SGD(0.5), "mse")
-    average = training.WeightAverage(decay=settings["ema_decay"])
-    average.values = [np.zeros(w.shape, np.float32) for w in model.weights]
-    seen = []
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(float(model.weights[0][0, 0])))
-    model.fit(np.ones((4, 1)), np.ones((4, 1)), batch_size=1, verbose=0, callbacks=[average, record])
-    expected = 0.0
-    for n, weight in enumerate(seen, start=1):
-        decay = min(settings["ema_decay"], (1 + n) / (10 + n))
-        expected = decay * expected + (1 - decay) * weight
-    assert float(average.values[0][0, 0]) == pytest.approx(expected, rel=1e-5)
-
-
-def test_class_weights_against_hand_counts():
-    split = shapes.load()["train"].first(3)
-    counts = np.bincount(np.concatenate([split[i].labels.ravel() for i in range(3)]), minlength=256)[:6]
-    for kind, power in (("sqrt", 0.5), ("balanced", 1.0)):
-        weights = training.class_weights(split, 6, kind=kind)
-        assert weights.mean() == pytest.approx(1)
-        assert weights[1] / weights[0] == pytest.approx((counts[0] / counts[1]) ** power, rel=1e-5)
-    assert training.class_weights(split, 6, kind="none") is None
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):

@@ -48,6 +48,10 @@ class Split:
             for batch in itertools.batched(order, 8) if hasattr(itertools, "batched") else _batched(order, 8):
                 yield from pool.map(self.__getitem__, batch)
 
+    def count_labels(self) -> np.ndarray:
+        """Pixels of each id over the whole split, (256,) int64."""
+        return sum(np.bincount(example.labels.ravel(), minlength=256) for example in self.examples())
+
     def first(self, count: int) -> "Split":
         """The first `count` examples; all of them where `count` is 0."""
         if count > len(self):

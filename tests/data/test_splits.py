@@ -43,3 +43,10 @@ def test_image_and_labels_of_different_sizes_are_refused(tmp_path):
     split = splits.from_pairs([("a", image, labels)], num_classes=2)
     with pytest.raises(ValueError, match=r"i.png is 4x5 and .*l.png is 4x6 \(height x width\); .* must be of one size"):
         split[0]
+
+
+def test_labels_are_counted_over_the_split():
+    split, _ = _split(count=3)
+    counts = split.count_labels()
+    assert counts[0] == 3 * 4
+    assert counts.sum() == 12
