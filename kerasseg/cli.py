@@ -13,11 +13,9 @@ from absl import flags
 
 from kerasseg import config as config_lib
 from kerasseg import files
-from kerasseg.config import TrainConfig, setting
+from kerasseg.config import TrainConfig
 from kerasseg.errors import InputError
 from kerasseg.quiet import quiet
-
-__all__ = ["EXIT_BAD_INPUT", "EXIT_NOT_MET", "parse", "run", "setting"]
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
