@@ -1,6 +1,5 @@
 """A split: numbered examples, each an image and its labels."""
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,6 +9,9 @@ import numpy as np
 
 from kerasseg.data import pictures
 from kerasseg.errors import InputError
+
+
+READ_AHEAD = 8  # examples, so that a split larger than memory never is in it
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Split:
 
     def examples(self, positions: Iterable[int] | None = None) -> Iterator[Example]:
         """Yields examples in order, read ahead on two threads."""
-        order = range(len(self)) if positions is None else positions
+        order = list(range(len(self)) if positions is None else positions)
         with ThreadPoolExecutor(2) as pool:
-            for batch in itertools.batched(order, 8) if hasattr(itertools, "batched") else _batched(order, 8):
-                yield from pool.map(self.__getitem__, batch)
+            for start in range(0, len(order), READ_AHEAD):
+                yield from pool.map(self.__getitem__, order[start : start + READ_AHEAD])
 
     def count_labels(self) -> np.ndarray:
         """Pixels of each id over the whole split, (256,) int64."""
@@ -65,12 +67,6 @@ class Split:
             used += example.image.nbytes + example.labels.nbytes
             if used <= limit_bytes:
                 self.kept[i] = example
-
-
-def _batched(order: Iterable[int], count: int) -> Iterator[list[int]]:
-    iterator = iter(order)
-    while batch := list(itertools.islice(iterator, count)):
-        yield batch
 
 
 def from_pairs(
