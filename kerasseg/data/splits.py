@@ -10,7 +10,6 @@ import numpy as np
 from kerasseg.data import pictures
 from kerasseg.errors import InputError
 
-
 READ_AHEAD = 8  # examples, so that a split larger than memory never is in it
 
 
