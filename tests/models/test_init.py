@@ -43,7 +43,8 @@ def test_every_layer_has_a_stable_name():
     first = [layer.name for layer in build_model("v3large", size=(64, 64)).layers]
     second = [layer.name for layer in build_model("v3large", size=(64, 64)).layers]
     assert first == second  # names made by Keras' counters would differ
-    assert all(isinstance(layer, keras.layers.Layer) for layer in build_model("v3small", size=(64, 64)).layers)
+    # No bare operation is left among them: keras.applications' hard sigmoid adds and multiplies without a layer.
+    assert all(isinstance(operation, keras.layers.Layer) for operation in build_model("v3small", size=(64, 64)).operations)
 
 
 def test_the_renamed_hard_sigmoid_is_keras_applications_own():
