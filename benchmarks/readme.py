@@ -51,8 +51,8 @@ def camvid_table(results: Path) -> str:
     weights = files.read_json(results / "camvid_v3large_sliced_stage1.json")["config"]["backbone_weights"]
     lines += [
         "",
-        f"Method: {train['scores']['pictures']} val pictures at the labels' own 360x480 (padded to {size[0]}x{size[1]}), one "
-        "scale, output stride 16. Trained on the 367 train pictures in two stages (commands in BUILD.md); best evaluated epoch "
+        f"Method: {train['scores']['pictures']} val pictures at the labels' own resolution (padded to {size[0]}x{size[1]}), "
+        "one scale, output stride 16. Trained on the train split in two stages (commands in BUILD.md); best evaluated epoch "
         f"by val mIoU; one seed; backbone from `{weights}` (ImageNet weights recovered from public int8 files). "
         '"Same pixels" is agreement with Keras. Latency: median (p90) of '
         f"{timing['runs']} runs after {timing['warmup']}, LiteRT {checks[0]['versions']['ai-edge-litert']} with XNNPACK, "

@@ -40,7 +40,7 @@ def resolve(config: TrainConfig, class_names: tuple[str, ...]) -> rundir.Run:
     """Fills in what the settings leave to the model and the data set.
 
     Raises:
-        InputError: a size that the output stride does not divide, or crops that do not fill a batch.
+        InputError: an unknown model, or a size that the output stride does not divide.
     """
     spec = get_spec(config.model, output_stride=config.output_stride)
     check_size(config.size, output_stride=spec.output_stride)
