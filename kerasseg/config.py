@@ -26,6 +26,9 @@ class TrainConfig:
         (0, 0), "height,width of the evaluated, exported model; 0,0 takes the data set's customary one"
     )
     output_stride: int = setting(0, "input pixels to one of the deepest features: 32, 16 or 8; 0 takes the model's own")
+    activation: str = setting(
+        "", "hard_swish, swish, relu6 or relu where MobileNetV3 has hard-swish; empty takes the model's own"
+    )
     backbone_weights: str = setting("imagenet", "imagenet (a download), none, or a .npz or .weights.h5 file")
     init_weights: str = setting("", "best.weights.h5 of another run to start from, instead of backbone_weights")
     bn_momentum: float = setting(0.95, "batch norm momentum; keras.applications' 0.999 needs far more steps")

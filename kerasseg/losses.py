@@ -1,9 +1,12 @@
 """Losses on logits, with unlabelled pixels left out. keras.ops only."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
 
+from kerasseg.config import TrainConfig
 from kerasseg.data.labels import IGNORE_LABEL
 
 
@@ -32,6 +35,19 @@ class SegmentationLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         labels = ops.cast(y_true, "int32")
         return sum(weight * term(labels, y_pred) for weight, term in self.terms if weight)
+
+
+def build_loss(config: TrainConfig, *, counts: Callable[[], np.ndarray]) -> SegmentationLoss:
+    """The loss of a run.
+
+    Args:
+        config: Gives the factors and the kind of class weights.
+        counts: Gives the labelled pixels a class, (num_classes,); called only where they are needed.
+    """
+    weights = None if config.class_weights == "none" else class_weights(counts(), kind=config.class_weights)
+    return SegmentationLoss(
+        ce_weight=config.ce_weight, dice_weight=config.dice_weight, lovasz_weight=config.lovasz_weight, class_weights=weights
+    )  # fmt: skip
 
 
 def class_weights(counts: np.ndarray, *, kind: str) -> np.ndarray:

@@ -95,6 +95,30 @@ def sheet(
     _save(figure, path)
 
 
+def noise(found: Sequence, *, path: Path) -> None:
+    """Writes a PNG of the signal-to-noise ratio along an int8 network, with the layers that lose most named.
+
+    Args:
+        found: `kerasseg.lite.noise.Noise`, in order of execution.
+        path: Of the PNG.
+    """
+    shown = [one for one in found if abs(one.snr_db) < 100]  # tensors without noise, or without signal
+    figure, axes = plt.subplots(figsize=(12, 5))
+    axes.plot([one.snr_db for one in shown], color="tab:blue", linewidth=1.2)
+    worst = sorted(range(len(shown)), key=lambda i: -shown[i].lost_db)[:10]
+    for rank, i in enumerate(sorted(worst)):
+        axes.plot(i, shown[i].snr_db, "o", color="tab:red", markersize=5)
+        axes.annotate(
+            f"{shown[i].layer} -{shown[i].lost_db:.0f} dB", (i, shown[i].snr_db), textcoords="offset points",
+            xytext=(6, 8 + 12 * (rank % 3)), fontsize=7, rotation=20,
+        )  # fmt: skip
+    axes.set_xlabel("operator, in order of execution")
+    axes.set_ylabel("signal to noise against float, dB")
+    axes.set_title("where int8 hurts: red, the ten layers that lose most")
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
 def _patches(class_names: tuple[str, ...]) -> list[Patch]:
     colors = palette(class_names)
     return [Patch(color=np.array(color) / 255, label=name) for color, name in zip(colors, class_names, strict=True)]

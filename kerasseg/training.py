@@ -42,7 +42,7 @@ def resolve(config: TrainConfig, class_names: tuple[str, ...]) -> rundir.Run:
     Raises:
         InputError: an unknown model, or a size that the output stride does not divide.
     """
-    spec = get_spec(config.model, output_stride=config.output_stride)
+    spec = get_spec(config.model, output_stride=config.output_stride, activation=config.activation)
     check_size(config.size, output_stride=spec.output_stride)
     eval_size = config.eval_size
     if eval_size == (0, 0):
@@ -89,8 +89,8 @@ class _Training:
         self.run, self.directory, self.log = run, directory, log
         self.train_split, self.val_split = splits
         self.progress = Progress()
-        _make_deterministic(config.seed)
-        spec = get_spec(config.model, output_stride=run.output_stride)
+        make_deterministic(config.seed)
+        spec = get_spec(config.model, output_stride=run.output_stride, activation=config.activation)
         common = {"num_classes": run.num_classes, "bn_momentum": config.bn_momentum}
         self.model = build_model(spec, size=config.size, precision=config.precision, **common)
         self.eval_model = build_model(spec, size=run.eval_size, batch_size=1, **common)
@@ -104,19 +104,10 @@ class _Training:
         self.optimizer.build(self.model.trainable_variables)
         self.average = callbacks.WeightAverage(decay=config.ema_decay)
         self.average.values = [ops.copy(variable.value) for variable in self.model.weights]
-        loss = losses.SegmentationLoss(
-            ce_weight=config.ce_weight, dice_weight=config.dice_weight, lovasz_weight=config.lovasz_weight,
-            class_weights=self._class_weights(),
-        )  # fmt: skip
+        loss = losses.build_loss(config, counts=lambda: self.train_split.count_labels()[: run.num_classes])
         # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
         self.model.compile(self.optimizer, loss, jit_compile=keras.backend.backend() == "jax")
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
-
-    def _class_weights(self) -> np.ndarray | None:
-        if self.config.class_weights == "none":
-            return None
-        counts = self.train_split.count_labels()[: self.run.num_classes]
-        return losses.class_weights(counts, kind=self.config.class_weights)
 
     def run_epochs(self) -> Scores:
         config = self.config
@@ -161,8 +152,8 @@ class _Training:
         if scores is not None:
             if scores.miou > progress.best_miou:
                 progress.best_miou, progress.best_epoch = scores.miou, row["epoch"]
-                _save_weights(self.eval_model, self.directory.best_weights)
-            _save_weights(self.eval_model, self.directory.last_weights)
+                save_weights(self.eval_model, self.directory.best_weights)
+            save_weights(self.eval_model, self.directory.last_weights)
             self.log(
                 f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * scores.miou:.2f} %, "
                 f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
@@ -217,7 +208,8 @@ class _Training:
         return scores
 
 
-def _make_deterministic(seed: int) -> None:
+def make_deterministic(seed: int) -> None:
+    """Seeds everything and asks TensorFlow for deterministic kernels."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -225,7 +217,8 @@ def _make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _save_weights(model: keras.Model, path: Path) -> None:
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Writes Keras weights atomically."""
     with files.replacing(path) as temporary:
         # h5py brings the process down when a device fills up while it writes: find out before.
         temporary.write_bytes(bytes(6 * model.count_params() + 2**18))

@@ -17,11 +17,18 @@ class ConvertOptions:
     """Converts the best weights of a run to a .tflite file, with a JSON beside it that says how it was made."""
 
     workdir: str = setting("", "run directory of kerasseg.train")
-    recipe: str = setting("int8", "int8 (full integer), float32, float16 or dynamic")
+    recipe: str = setting("int8", "int8 (full integer), int8_qat (the same after fine-tuning), float32, float16 or dynamic")
     output: str = setting("", "file to write; empty takes WORKDIR/RECIPE.tflite")
     io_type: str = setting("int8", "type of input and output of an int8 file: int8, uint8 or float32")
     calibration_examples: int = setting(100, "training pictures that activation ranges are measured on")
     calibration_seed: int = setting(0, "which pictures those are")
+    calibration_choice: str = setting(
+        "random", "random, or covering (each next one brings the class that is rarest so far)", choices=("random", "covering")
+    )
+    float_layers: str = setting("", "layers of an int8 file left in float32: names, comma-separated, or auto:K for the K worst")
+    epochs: int = setting(6, "epochs of int8_qat")
+    learning_rate: float = setting(2e-5, "learning rate int8_qat starts with")
+    strict: bool = setting(False, "exit 1 when the linter finds something")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
 
 
@@ -34,7 +41,7 @@ def convert(options: ConvertOptions) -> dict:
     from kerasseg import config, files, rundir
     from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
-    from kerasseg.lite import calibration, converter, interpreter, ranges, recipes
+    from kerasseg.lite import calibration, converter, interpreter, lint, recipes
     from kerasseg.models import trained
     from kerasseg.provenance import provenance
 
@@ -44,21 +51,18 @@ def convert(options: ConvertOptions) -> dict:
     run = rundir.read(directory)
     model = trained.load_trained(directory, run)
     output = Path(options.output or directory.path / f"{options.recipe}.tflite")
-    split = load_for_run(run.config, data_dir=options.data_dir).split("train")
-    names, representative = [], None
-    if recipe.calibrated:
-        chosen = calibration.choose(len(split), count=options.calibration_examples, seed=options.calibration_seed)
-        print(f"calibrating on {len(chosen)} training pictures of {run.config.dataset}", flush=True)
-        names = [split.names[i] for i in chosen]
-        images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
-        representative = calibration.representative(images)
+    dataset = load_for_run(run.config, data_dir=options.data_dir)
+    split = dataset.split("train")
     probed = calibration.choose(len(split), count=min(PROBES, len(split)), seed=options.calibration_seed + 1)
     probes = [letterbox(example.image, size=run.eval_size)[0] for example in split.examples(probed)]
-    widened = ranges.give_dead_layers_a_range(model, representative) if representative else []
-    for name in widened:
-        print(f"{name} gives next to nothing on the calibration pictures; its idlest channel now carries a range", flush=True)
-    print(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}", flush=True)
-    content = converter.convert(model, recipe=options.recipe, representative=representative, io_type=options.io_type)
+    extra = {}
+    if recipe.calibrated:
+        content, extra = _quantized(options, directory, run, dataset, probes)
+    else:
+        if options.float_layers:
+            raise InputError(f"--float_layers is for int8 recipes, not {options.recipe}; leave it out")
+        print(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}", flush=True)
+        content = converter.convert(model, recipe=options.recipe)
     loaded = interpreter.LoadedModel(content)
     agreement = _agreement(trained.predictor(model), interpreter.predictor(loaded), probes)
     files.write_bytes(output, content)
@@ -71,15 +75,53 @@ def convert(options: ConvertOptions) -> dict:
         "input": [*loaded.input.shape, str(loaded.input.dtype), loaded.input.scale, loaded.input.zero_point],
         "output": [*loaded.output.shape, str(loaded.output.dtype), loaded.output.scale, loaded.output.zero_point],
         "pixel_agreement": {"pictures": len(probes), "split": "train", "share": agreement},
-        "widened_layers": widened,
         "class_names": list(run.class_names),
         "weights_sha256": files.sha256(directory.best_weights),
-        "calibration": {"split": "train", "seed": options.calibration_seed, "names": names} if names else None,
+        "calibration": None,
+        **extra,
+        "lint": [finding.to_json() for finding in lint.lint(content)],
         "config": config.for_report(run.config),
         **provenance(),
     }
     files.write_json(interpreter.sidecar(output), report)
     return report
+
+
+def _quantized(options: ConvertOptions, directory, run, dataset, probes: list) -> tuple[bytes, dict]:
+    """The int8 file's content, and what the report says about how it came to be."""
+    import dataclasses
+
+    from kerasseg import quantization
+    from kerasseg.lite import interpreter, qat, recipes
+
+    recipe = recipes.get_recipe(options.recipe)
+    split = dataset.split("train")
+    settings = quantization.QuantizationSettings(
+        options.calibration_examples, options.calibration_seed, options.calibration_choice,
+        options.epochs if recipe.trained else 0, options.learning_rate if recipe.trained else 0.0,
+    )  # fmt: skip
+    print(f"calibrating on {options.calibration_examples} training pictures of {run.config.dataset}", flush=True)
+    prepared = quantization.prepare(directory, run, split, settings)
+    if recipe.trained:
+        splits = split, dataset.split("val")
+        prepared = quantization.fine_tune(
+            directory, run, prepared, splits, settings, lambda line: print(line, flush=True)
+        )  # fmt: skip
+    layers, tensors = [], []
+    if options.float_layers:
+        images = [probe[None].astype("float32") for probe in probes[:2]]
+        layers, tensors = quantization.choose_float_layers(options.float_layers, prepared, images)
+        print(f"left in float32: {', '.join(layers)}", flush=True)
+    print(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}", flush=True)
+    content = quantization.quantize(prepared, io_type=options.io_type, float_layers=tensors)
+    report = {
+        "calibration": {"split": "train", "names": prepared.names, **dataclasses.asdict(settings)},
+        "float_layers": layers,
+    }
+    if recipe.trained:
+        twin = qat.predictor(prepared.twin(size=run.eval_size, batch_size=1))
+        report["twin_agreement"] = _agreement(twin, interpreter.predictor(interpreter.LoadedModel(content)), probes)
+    return content, report
 
 
 def _agreement(first: Callable, second: Callable, images: list) -> float:
@@ -88,7 +130,7 @@ def _agreement(first: Callable, second: Callable, images: list) -> float:
     return float(sum(same) / len(same))
 
 
-def main(options: ConvertOptions) -> None:
+def main(options: ConvertOptions) -> int:
     if not options.workdir:
         raise InputError("--workdir is missing; give the run directory of kerasseg.train")
     report = convert(options)
@@ -96,7 +138,12 @@ def main(options: ConvertOptions) -> None:
     print(f"agrees with Keras on {share:.2f} % of the pixels of {report['pixel_agreement']['pictures']} training pictures")
     if share < WARN_BELOW:
         print("WARNING: that is a loss of accuracy; run tflite/check.py for what it costs in mIoU, or use --recipe=float16")
+    if "twin_agreement" in report:
+        print(f"agrees with the fake-quantized model on {100 * report['twin_agreement']:.2f} %")
+    for finding in report["lint"]:
+        print(f"lint: {finding['rule']}: {finding['text']}")
     print(f"wrote {report['file']}, {report['bytes'] / 1024:.0f} KiB, and {report['file']}.json beside it")
+    return cli.EXIT_NOT_MET if options.strict and report["lint"] else 0
 
 
 if __name__ == "__main__":

@@ -59,6 +59,15 @@ class Split:
             raise InputError(f"{count} examples asked, the split has {len(self)}; ask for fewer")
         return Split(self.names[:count], self.read) if count else self
 
+    def evenly(self, count: int) -> list[int]:
+        """Positions of `count` examples, evenly spaced; of all where there are fewer."""
+        return [int(i) for i in np.linspace(0, len(self) - 1, min(count, len(self)))]
+
+    def choose(self, positions: Iterable[int]) -> "Split":
+        """The examples at some positions, as a split."""
+        order = list(positions)
+        return Split(tuple(self.names[i] for i in order), lambda i: self[order[i]])
+
     def keep(self, *, limit_bytes: int) -> None:
         """Reads every example once, which finds bad files before training does, and keeps what fits in memory."""
         used = 0

@@ -63,20 +63,23 @@ class LoadedModel:
     Attributes:
         input: Its only input, an image (1, H, W, 3).
         output: Its only output, logits (1, H, W, C).
+        threads: Of the interpreter.
     """
 
-    def __init__(self, source: Path | bytes, *, kernels: str = "xnnpack", threads: int = 1):
+    def __init__(self, source: Path | bytes, *, kernels: str = "xnnpack", threads: int = 1, any_output: bool = False):
         """Loads a file under LiteRT.
 
         Args:
             source: Path or content.
             kernels: "xnnpack", LiteRT's default, or "reference", its plain kernels without any delegate.
             threads: Of the interpreter.
+            any_output: Take a file whose output is no logits at the input's size, to time it.
 
         Raises:
             InputError: no such file, no model in it, one that LiteRT refuses, or one of other inputs and outputs.
         """
         name = "the model" if isinstance(source, bytes) else str(source)
+        self.threads = threads
         if kernels not in KERNELS:
             raise InputError(f"kernels {kernels!r} are unknown; give one of {', '.join(KERNELS)}")
         if not isinstance(source, bytes):
@@ -103,6 +106,12 @@ class LoadedModel:
         self.input, self.output = _tensor(inputs[0]), _tensor(outputs[0])
         if len(self.input.shape) != 4 or self.input.shape[0] != 1 or self.input.shape[3] != 3:
             raise InputError(f"{name} takes {self.input.shape}; an image input is (1, height, width, 3)")
+        if -1 in inputs[0]["shape_signature"]:
+            raise InputError(
+                f"{name} has an open size {tuple(inputs[0]['shape_signature'])}; convert it with batch 1 and a fixed size"
+            )
+        if any_output:
+            return
         if len(self.output.shape) != 4 or self.output.shape[:3] != self.input.shape[:3]:
             raise InputError(f"{name} gives {self.output.shape} for {self.input.shape}; logits are (1, height, width, classes)")
 
@@ -133,6 +142,67 @@ class LoadedModel:
     def logits(self) -> np.ndarray:
         """The output as real values, (1, H, W, C) float32."""
         return dequantize(self.raw_logits(), scale=self.output.scale, zero_point=self.output.zero_point)
+
+
+class Inspector:
+    """A file run by LiteRT's plain built-in kernels with every tensor kept: slow, and it can look inside.
+
+    Attributes:
+        operators: (operator, number of its first output tensor) in order of execution.
+        names: Tensor number -> name.
+        activations: Numbers of the input and of every tensor that an operator computes.
+    """
+
+    def __init__(self, content: bytes, *, threads: int = 2):
+        with quiet():
+            self._interpreter = litert.Interpreter(
+                model_content=content,
+                num_threads=threads,
+                experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_preserve_all_tensors=True,
+            )
+            self._interpreter.allocate_tensors()
+        details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
+        self._input = _tensor(self._interpreter.get_input_details()[0])
+        self._scales = {i: (float(d["quantization"][0]), int(d["quantization"][1])) for i, d in details.items()}
+        self.names = {i: detail["name"] for i, detail in details.items()}
+        # The interpreter offers no other way to ask which operators it runs.
+        found = self._interpreter._get_ops_details()
+        self.operators = [(operation["op_name"], int(operation["outputs"][0])) for operation in found]
+        self.activations = [self._input.index, *dict.fromkeys(int(t) for operation in found for t in operation["outputs"])]
+
+    def run(self, image: np.ndarray) -> None:
+        """Runs the model on an image (1, H, W, 3), values 0..255."""
+        given = self._input
+        values = quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
+        self._interpreter.set_tensor(given.index, values)
+        self._interpreter.invoke()
+
+    def read(self, tensor: int) -> np.ndarray:
+        """A tensor of the last run, as real values, float32."""
+        scale, zero_point = self._scales[tensor]
+        return dequantize(self._interpreter.get_tensor(tensor), scale=scale, zero_point=zero_point)
+
+
+def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
+    """How many parts of a file LiteRT hands to XNNPACK, and the operators between them that it runs itself."""
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    with quiet():
+        interpreter = litert.Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    operations = interpreter._get_ops_details()
+    delegates = [o for o in operations if o["op_name"] == "DELEGATE"]
+    producer = {int(t): o for o in operations if o["op_name"] != "DELEGATE" for t in o["outputs"]}
+    given = {int(t) for delegate in delegates for t in delegate["outputs"]}
+    wanted = {int(t) for delegate in delegates for t in delegate["inputs"]}
+    wanted |= {detail["index"] for detail in interpreter.get_output_details()}
+    left = {}
+    while wanted:  # what no delegate gives, an operator outside gives; and so for its inputs
+        tensor = wanted.pop()
+        if tensor in producer and tensor not in given and producer[tensor]["index"] not in left:
+            left[producer[tensor]["index"]] = producer[tensor]["op_name"]
+            wanted |= {int(t) for t in producer[tensor]["inputs"]}
+    return len(delegates), tuple(left[index] for index in sorted(left))
 
 
 def _tensor(detail: dict) -> Tensor:

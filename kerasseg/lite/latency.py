@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,44 +17,48 @@ class Latency:
     Attributes:
         median_ms: Half of the runs were faster.
         p90_ms: Nine tenths were.
+        p95_ms: Nineteen twentieths were.
         runs: Counted runs.
         warmup: Runs before them, not counted.
         threads: Of the interpreter.
+        interleaved: How many files took turns, run by run.
     """
 
     median_ms: float
     p90_ms: float
+    p95_ms: float
     runs: int
     warmup: int
     threads: int
+    interleaved: int
 
     def to_json(self) -> dict:
         """As plain JSON values."""
         return dataclasses.asdict(self)
 
 
-def measure(model: LoadedModel, image: np.ndarray, *, runs: int, warmup: int, threads: int) -> Latency:
-    """Times `model` on one image.
+def measure(models: Sequence[LoadedModel], image: np.ndarray | None = None, *, runs: int, warmup: int) -> list[Latency]:
+    """Times models in turn, run by run, so that whatever else the machine does meets all of them alike.
 
     Args:
-        model: Loaded with `threads`.
-        image: (1, H, W, 3), values 0..255.
-        runs: Counted runs, at least 1.
-        warmup: Runs before them.
-        threads: What the model was loaded with, for the record.
+        models: Loaded, in any mixture of sizes and threads.
+        image: (1, H, W, 3), values 0..255, for models of that size; a grey one where none fits.
+        runs: Counted runs of each, at least 1.
+        warmup: Runs of each before them.
     """
-    model.set_image(image.astype(np.float32))
-    for _ in range(warmup):
-        model.invoke()
-    times_ms = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        model.invoke()
-        times_ms.append(1e3 * (time.perf_counter() - start))
-    return Latency(
-        median_ms=float(np.median(times_ms)),
-        p90_ms=float(np.percentile(times_ms, 90)),
-        runs=runs,
-        warmup=warmup,
-        threads=threads,
-    )
+    for model in models:
+        fits = image is not None and image.shape[1:3] == model.size
+        model.set_image(image.astype(np.float32) if fits else np.full((1, *model.size, 3), 128, np.float32))
+    times_ms = np.empty((len(models), warmup + runs))
+    for turn in range(warmup + runs):
+        for i, model in enumerate(models):
+            start = time.perf_counter()
+            model.invoke()
+            times_ms[i, turn] = 1e3 * (time.perf_counter() - start)
+    return [
+        Latency(
+            *(float(np.percentile(counted, share)) for share in (50, 90, 95)),
+            runs=runs, warmup=warmup, threads=model.threads, interleaved=len(models),
+        )
+        for model, counted in zip(models, times_ms[:, warmup:], strict=True)
+    ]  # fmt: skip

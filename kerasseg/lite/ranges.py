@@ -1,60 +1,95 @@
-"""Layers that never fire, and the quantization range they would otherwise have.
+"""The range of every activation: what int8 has 256 steps for.
 
-In some squeeze-excite blocks of MobileNetV3 the reducing convolution and its ReLU give 0 for every picture. Calibration then
-measures a range of no width, the requantization scale (input scale * weight scale / output scale) passes 1e3, and XNNPACK,
-which takes scales in [2^-32, 256), refuses the whole file.
+TensorFlow 2.21's own calibrator is not used: it reads tensors after the run, when in-place operators (ADD and MUL write over
+their first input) have replaced them, so a hard-swish gate of 0..6 is taken for the product's range. Here LiteRT keeps every
+tensor. The range is the mean over pictures of each picture's smallest and largest value (the moving-average observer of
+Jacob et al., CVPR 2018, section 3.1, with equal weights): the largest over all pictures is set by single pixels.
 """
 
 from collections.abc import Callable, Iterator
 
-import keras
 import numpy as np
 
-XNNPACK_LIMIT = 256.0  # https://github.com/google/XNNPACK, src/subgraph/validation.c: requantization scale below 2^8
+from kerasseg.lite.flatbuffer import Graph, Operator
+from kerasseg.lite.interpreter import Inspector
+
+Ranges = dict[int, tuple[float, float]]
+Representative = Callable[[], Iterator[list[np.ndarray]]]
+
+# Operators whose int8 form copies or interpolates steps: inputs and output have one scale.
+SAME_SCALE = {"CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "PAD", "PADV2", "RESHAPE", "MAX_POOL_2D"}
+LARGEST_REQUANTIZATION = 128.0  # half of XNNPACK's limit of 2^8 (src/subgraph/validation.c), which refuses the whole file
 
 
-def give_dead_layers_a_range(model: keras.Model, representative: Callable[[], Iterator[list[np.ndarray]]]) -> list[str]:
-    """Changes the weights of `model` where a ReLU would get a range too narrow to load; returns the names of those layers.
-
-    One channel of the ReLU, the one that fires least, becomes a constant that the following convolution ignores: the channel
-    now spans the range, and where it never fired the network computes what it did before.
+def measure(content: bytes, representative: Representative) -> Ranges:
+    """Ranges of all activations of a float file.
 
     Args:
-        model: Batch 1; looked at are 1x1 convolutions with bias, then ReLU, then one other convolution.
-        representative: Calibration images, as for the converter.
+        content: A float32 .tflite file.
+        representative: Calibration images.
+
+    Returns:
+        Tensor number -> (low, high), low <= 0 <= high, as int8 operators and XNNPACK can have them.
     """
-    triples = list(_reducing(model))
-    if not triples:
-        return []
-    probe = keras.Model(model.input, [t for conv, relu, _ in triples for t in (conv.input, relu.output)])
-    largest = None
+    inspector = Inspector(content)
+    sums: dict[int, np.ndarray] = {tensor: np.zeros(2) for tensor in inspector.activations}
+    count = 0
     for (image,) in representative():
-        tops = [np.max(np.abs(out), axis=(0, 1, 2)) for out in probe.predict_on_batch(image)]
-        largest = tops if largest is None else [np.maximum(a, b) for a, b in zip(largest, tops, strict=True)]
-    changed = []
-    for (conv, relu, following), inputs, outputs in zip(triples, largest[::2], largest[1::2], strict=True):
-        kernel, bias = conv.get_weights()
-        step = inputs.max() / 255 * np.abs(kernel).max() / 127  # of the accumulator
-        if step < outputs.max() / 255 * XNNPACK_LIMIT:
-            continue
-        channel = int(np.argmin(outputs))
-        kernel[..., channel] = 0
-        bias[channel] = step * 255  # requantization scale 1
-        conv.set_weights([kernel, bias])
-        weights = following.get_weights()
-        weights[0][:, :, channel] = 0
-        following.set_weights(weights)
-        changed.append(relu.name)
-    return changed
+        inspector.run(image)
+        count += 1
+        for tensor, total in sums.items():
+            values = inspector.read(tensor)
+            total += values.min(), values.max()
+    graph = Graph(content)
+    found = {tensor: (min(total[0] / count, 0.0), max(total[1] / count, 0.0)) for tensor, total in sums.items()}
+    for operator in graph.operators:
+        if operator.name == "LOGISTIC":
+            found[operator.outputs[0]] = (0.0, 255 / 256)  # TFLite's kernel knows no other
+    return widen(graph, tie(graph, found))
 
 
-def _reducing(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer, keras.layers.Layer]]:
-    def consumers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-        return [node.operation for node in layer._outbound_nodes if node.operation in model.operations]
+def carry(old: bytes, new: bytes, found: Ranges) -> Ranges:
+    """Ranges of one file for another of the same network with other weights."""
+    activations = []
+    for content in (old, new):
+        graph = Graph(content)
+        activations.append([graph.model.subgraphs[0].inputs[0], *(o.outputs[0] for o in graph.operators)])
+    return {int(there): found[int(here)] for here, there in zip(*activations, strict=True)}
 
-    for conv in model.layers:
-        if type(conv) is keras.layers.Conv2D and conv.use_bias and conv.kernel_size == (1, 1):
-            for relu in consumers(conv):
-                after = consumers(relu)
-                if isinstance(relu, keras.layers.ReLU) and len(after) == 1 and type(after[0]) is keras.layers.Conv2D:
-                    yield conv, relu, after[0]
+
+def tie(graph: Graph, ranges: Ranges) -> Ranges:
+    """One range for all tensors that operators of SAME_SCALE join."""
+    groups = {tensor: {tensor} for tensor in ranges}
+    for operator in graph.operators:
+        if operator.name in SAME_SCALE:
+            joined = set().union(*(groups[t] for t in (*operator.inputs, *operator.outputs) if t in ranges))
+            groups |= dict.fromkeys(joined, joined)
+    return {tensor: (min(ranges[t][0] for t in group), max(ranges[t][1] for t in group)) for tensor, group in groups.items()}
+
+
+def widen(graph: Graph, ranges: Ranges) -> Ranges:
+    """Ranges no narrower than XNNPACK takes.
+
+    Some squeeze-excite blocks of MobileNetV3 give 0 for every picture; a range of no width would make the requantization
+    scale (input scale * weight scale / output scale) endless.
+    """
+    wide = dict(ranges)
+    for operator in graph.operators:
+        for tensor in operator.outputs:
+            if tensor in wide and operator.name not in SAME_SCALE:
+                low, high = wide[tensor]
+                least = 255 * _accumulator_scale(graph, operator, wide) / LARGEST_REQUANTIZATION
+                wide[tensor] = (low, max(high, low + least, 1e-6))
+    return wide
+
+
+def _accumulator_scale(graph: Graph, operator: Operator, ranges: Ranges) -> float:
+    """The largest scale of what an operator requantizes."""
+    steps = [(ranges[t][1] - ranges[t][0]) / 255 for t in operator.inputs if t in ranges]
+    kernel = graph.constant(operator.inputs[1]) if len(operator.inputs) > 1 else None
+    if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        return steps[0] * float(np.abs(kernel).max()) / 127
+    if operator.name == "MUL":
+        constant = 1.0 if kernel is None else float(np.abs(kernel).max()) / 127
+        return float(np.prod(steps)) * constant
+    return max(steps, default=0.0)

@@ -13,11 +13,13 @@ class Recipe:
         about: One line for people.
         weights: Type the large weights are stored in.
         calibrated: Whether ranges of activations are measured on training images, so that every operator is int8.
+        trained: Whether the weights are fine-tuned under fake quantization first.
     """
 
     about: str
     weights: str
     calibrated: bool = False
+    trained: bool = False
 
 
 RECIPES = {
@@ -25,6 +27,7 @@ RECIPES = {
     "float16": Recipe("weights stored in float16, arithmetic in float32", "float16"),
     "dynamic": Recipe("int8 weights, activations quantized on the fly", "int8"),
     "int8": Recipe("full integer: int8 weights and activations, calibrated", "int8", calibrated=True),
+    "int8_qat": Recipe("full integer, with weights fine-tuned under fake quantization", "int8", calibrated=True, trained=True),
 }
 
 IO_TYPES = ("int8", "uint8", "float32")

@@ -59,7 +59,7 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
     clone = keras.models.clone_model(
         reference,
         input_tensors=image,
-        clone_function=lambda layer: _with_stride(layer, known, spec.output_stride, bn_momentum),
+        clone_function=lambda layer: _adapted(layer, known, spec, bn_momentum),
         call_function=_name_operations(reference),
     )
     low = clone.get_layer(known.stride4).output
@@ -69,7 +69,7 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
     elif spec.tail == "half":
         width = reference.get_layer("conv_1").filters // 2
         high = blocks.conv_bn(high, width, 1, name="conv_1_half", momentum=bn_momentum)
-        high = keras.layers.Activation("hard_swish", name="conv_1_half_act")(high)
+        high = keras.layers.Activation(spec.activation, name="conv_1_half_act")(high)
     return image, low, high
 
 
@@ -83,8 +83,8 @@ def _block_number(layer_name: str) -> int | None:
     return int(match[1] or 0) if match else None
 
 
-def _with_stride(layer: keras.layers.Layer, known: Backbone, output_stride: int, bn_momentum: float) -> keras.layers.Layer:
-    """A fresh copy of a layer, as the output stride wants it (atrous convolution: Chen et al. 2017, section 3.1).
+def _adapted(layer: keras.layers.Layer, known: Backbone, spec: ModelSpec, bn_momentum: float) -> keras.layers.Layer:
+    """A fresh copy of a layer, as activation and output stride want it (atrous convolution: Chen et al. 2017, section 3.1).
 
     A block that would go past the output stride keeps stride 1, and every later depthwise convolution is dilated by what
     was not strided; the padding that belongs to a strided convolution goes.
@@ -98,10 +98,12 @@ def _with_stride(layer: keras.layers.Layer, known: Backbone, output_stride: int,
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         # Strided and dilated bfloat16 depthwise kernels are several times slower on a CPU: oneDNN has none.
         config["dtype"] = "float32"
+    if isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.hard_swish:
+        config["activation"] = spec.activation
     if isinstance(layer, keras.layers.ReLU | keras.layers.Activation) and not layer.name.startswith("expanded_conv"):
         config["name"] = _name_after(layer)
     if number is not None and isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.ZeroPadding2D):
-        unstrided = [block for block, stride in known.downsampling.items() if stride > output_stride and block <= number]
+        unstrided = [block for block, stride in known.downsampling.items() if stride > spec.output_stride and block <= number]
         if number in unstrided and isinstance(layer, keras.layers.ZeroPadding2D):
             config["padding"] = 0
         if unstrided and isinstance(layer, keras.layers.DepthwiseConv2D):

@@ -22,7 +22,7 @@ def load_trained(directory: RunDir, run: Run) -> keras.Model:
             f"{directory.path} has no trained weights ({directory.best_weights.name}); "
             f"finish `python -m kerasseg.train --workdir={directory.path} ...` first"
         )
-    spec = get_spec(run.config.model, output_stride=run.output_stride)
+    spec = get_spec(run.config.model, output_stride=run.output_stride, activation=run.config.activation)
     model = build_model(spec, size=run.eval_size, num_classes=run.num_classes, batch_size=1, bn_momentum=run.config.bn_momentum)
     load_weights(model, directory.best_weights)
     return model

@@ -22,6 +22,7 @@ class ModelSpec:
         skip_filters: Filters of the 1x1 convolution on the stride-4 features; 0 for no skip.
         decoder_filters: Filters of the decoder's two 3x3 convolutions.
         separable: Whether the head's 3x3 convolutions are depthwise and pointwise instead of plain.
+        activation: What stands where MobileNetV3 has hard-swish, one of ACTIVATIONS.
     """
 
     backbone: str = "large"
@@ -33,6 +34,7 @@ class ModelSpec:
     skip_filters: int = 48
     decoder_filters: int = 256
     separable: bool = False
+    activation: str = "hard_swish"
 
 
 MODELS: dict[str, ModelSpec] = {
@@ -57,20 +59,25 @@ MODELS: dict[str, ModelSpec] = {
 }  # fmt: skip
 
 OUTPUT_STRIDES = (32, 16, 8)
+ACTIVATIONS = ("hard_swish", "swish", "relu6", "relu")
 
 
-def get_spec(name: str, *, output_stride: int = 0) -> ModelSpec:
-    """The spec of a row, with another output stride where one is given.
+def get_spec(name: str, *, output_stride: int = 0, activation: str = "") -> ModelSpec:
+    """The spec of a row, with another output stride or activation where one is given.
 
     Raises:
-        InputError: an unknown name or output stride; the message lists the known.
+        InputError: an unknown name, output stride or activation; the message lists the known.
     """
     if name not in MODELS:
         raise InputError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     spec = MODELS[name]
     if output_stride not in (0, *OUTPUT_STRIDES):
         raise InputError(f"output_stride={output_stride} is not supported; give 32, 16 or 8 (0 takes the model's own)")
-    return dataclasses.replace(spec, output_stride=output_stride) if output_stride else spec
+    if activation not in ("", *ACTIVATIONS):
+        raise InputError(f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
+    return dataclasses.replace(
+        spec, output_stride=output_stride or spec.output_stride, activation=activation or spec.activation
+    )
 
 
 def check_size(size: tuple[int, int], *, output_stride: int) -> None:

@@ -23,3 +23,15 @@ def test_images_reach_the_converter_as_batches_of_one():
     assert batch.shape == (1, 4, 6, 3)
     assert batch.dtype == np.float32
     assert (batch == 200).all()
+
+
+def test_covering_brings_rare_classes():
+    # Class 1 lives in example 7 alone: among the first two chosen by cover, whatever the seed draws from all ten.
+    pixels = np.tile([100, 0], (10, 1))
+    pixels[7] = [0, 5]
+    for seed in range(5):
+        chosen = calibration.choose_covering(pixels, count=2, seed=seed)
+        assert 7 in chosen
+        assert chosen == calibration.choose_covering(pixels, count=2, seed=seed)
+    with pytest.raises(ValueError, match="11 calibration examples asked"):
+        calibration.choose_covering(pixels, count=11, seed=0)

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 
 import pytest
@@ -18,16 +19,59 @@ def converted(tiny_run):
 def test_the_report(tiny_run, converted, tmp_path):
     report_path = tmp_path / "report.json"
     result = command(
-        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", f"--report={report_path}"
-    )
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", "--threads=1,2",
+        f"--report={report_path}",
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    for words in ("mIoU Keras", "mIoU .tflite", "pixel agreement", "median", "p90", "1 thread(s)", "50 runs"):
+    for words in (
+        "mIoU Keras",
+        "mIoU .tflite",
+        "pixel agreement",
+        "median",
+        "p90",
+        "p95",
+        "1 thread(s)",
+        "2 thread(s)",
+        "50 runs",
+    ):
         assert words in result.stdout
     report = files.read_json(report_path)
+    (entry,) = report["files"]
     assert report["pictures"] == 4
     assert report["keras"]["miou"] == files.read_json(tiny_run / "report.json")["scores"]["miou"]
-    assert report["miou_drop_points"] == pytest.approx(100 * (report["keras"]["miou"] - report["tflite"]["miou"]))
-    assert 0 < report["pixel_agreement"] <= 1
+    assert entry["miou_drop_points"] == pytest.approx(100 * (report["keras"]["miou"] - entry["tflite"]["miou"]))
+    assert 0 < entry["pixel_agreement"] <= 1
+    assert [timing["threads"] for timing in entry["latency"]] == [1, 2]
+
+
+def test_engines_and_layers(tiny_run, converted, tmp_path):
+    report_path = tmp_path / "report.json"
+    result = command(
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", "--sample=2", "--per_layer",
+        f"--report={report_path}",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "where int8 hurts" in result.stdout
+    report = files.read_json(report_path)
+    rows = {row["kernels"]: row for row in report["sample"]["engines"]}
+    assert list(rows) == ["keras", "xnnpack", "reference", "micro"]
+    assert rows["micro"]["largest_difference"] == 0  # TFLite Micro is bit-exact with the reference kernels
+    assert len(report["sample"]["pictures"]) == 2
+    assert len(report["per_layer"]) > 50
+    assert {"layer", "operator", "snr_db", "lost_db", "tensor"} == set(report["per_layer"][0])
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+
+
+def test_files_of_others_are_timed_without_a_run(converted, tmp_path):
+    result = command("tflite/check.py", f"--tflite={converted},{converted}", "--size=96,96", "--json")
+    assert result.returncode == 0, result.stderr
+    first, second = json.loads(result.stdout)["files"]
+    assert first["latency"][0]["interleaved"] == 2
+    assert "tflite" not in second
+    assert_one_line(command("tflite/check.py", f"--tflite={converted}", "--size=64,64"), "takes (96, 96) pictures, --size is")
+    assert_one_line(
+        command("tflite/check.py", f"--tflite={converted}", "--sample=2"), "--sample and --per_layer need --workdir"
+    )
 
 
 def test_a_limit_that_is_not_met_is_exit_1(tiny_run, converted, tmp_path):
@@ -37,11 +81,11 @@ def test_a_limit_that_is_not_met_is_exit_1(tiny_run, converted, tmp_path):
         "--kernels=reference", f"--report={report_path}",
     )  # fmt: skip
     assert result.returncode == 1, result.stderr
-    assert "NOT MET: median latency is" in result.stdout
+    assert "NOT MET: median latency of int8.tflite is" in result.stdout
     assert files.read_json(report_path)["kernels"] == "reference"
     impossible = command("tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=-100")
     assert impossible.returncode == 1
-    assert "NOT MET: mIoU is" in impossible.stdout
+    assert "NOT MET: mIoU of int8.tflite is" in impossible.stdout
 
 
 def test_predict_takes_the_file_too(tiny_run, converted, tmp_path):
@@ -56,7 +100,7 @@ def test_predict_takes_the_file_too(tiny_run, converted, tmp_path):
 
 def test_bad_input_is_one_line(tiny_run, converted, tmp_path):
     run = ["tflite/check.py", f"--workdir={tiny_run}"]
-    assert_one_line(command(*run), "--workdir or --tflite is missing")
+    assert_one_line(command(*run), "--tflite is missing")
     assert_one_line(command(*run, f"--tflite={converted}", "--runs=3"), "--runs must be at least 50")
     truncated = tmp_path / "truncated.tflite"
     truncated.write_bytes(converted.read_bytes()[: converted.stat().st_size // 2])

@@ -23,8 +23,23 @@ def test_a_file_and_its_story(tiny_run, tmp_path, recipe):
     if recipe == "int8":
         assert len(report["calibration"]["names"]) == 4
         assert report["input"][:5] == [1, 96, 96, 3, "int8"]
+        assert [finding["rule"] for finding in report["lint"]] == ["odd_resize"]
     else:
         assert report["calibration"] is None
+
+
+def test_qat_and_strict(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    result = command(
+        "tflite/convert.py", f"--workdir={tmp_path / 'run'}", "--recipe=int8_qat", "--epochs=1", "--calibration_examples=4",
+        "--strict",
+    )  # fmt: skip
+    assert result.returncode == 1, result.stderr  # the linter finds the last resize, which is 4x
+    assert "QAT epoch 1/1" in result.stdout
+    assert "agrees with the fake-quantized model on" in result.stdout
+    report = files.read_json(tmp_path / "run" / "int8_qat.tflite.json")
+    assert report["calibration"]["epochs"] == 1
+    assert report["twin_agreement"] > 0.95
 
 
 def test_bad_input_is_one_line(tiny_run, tmp_path):
@@ -33,6 +48,10 @@ def test_bad_input_is_one_line(tiny_run, tmp_path):
     assert_one_line(command(*run, "--recipe=int4"), "unknown recipe 'int4'", "int8")
     assert_one_line(command(*run, "--io_type=int16"), "io_type 'int16' is unknown")
     assert_one_line(command(*run, "--calibration_examples=5000"), "5000 calibration examples asked")
+    assert_one_line(command(*run, "--recipe=float16", "--float_layers=conv"), "--float_layers is for int8 recipes")
+    assert_one_line(
+        command(*run, "--calibration_examples=2", "--float_layers=conv_99"), "--float_layers names an unknown layer 'conv_99'"
+    )
     shutil.copy(tiny_run / "config.json", tmp_path)
     assert_one_line(command("tflite/convert.py", f"--workdir={tmp_path}"), "has no trained weights")
     assert not (tmp_path / "m.tflite").exists()

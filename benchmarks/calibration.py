@@ -1,0 +1,70 @@
+"""python benchmarks/calibration.py --workdir=RUN: what number, choice and seed of calibration pictures do to int8."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import cli
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Prints JSON: mIoU of the int8 file on the validation split for every combination."""
+
+    workdir: str = setting("", "run directory of kerasseg.train")
+    counts: tuple[str, ...] = setting(("16", "32", "50", "100", "200", "367"), "numbers of training pictures")
+    choices: tuple[str, ...] = setting(("random", "covering"), "how they are chosen")
+    seeds: tuple[str, ...] = setting(("0", "1", "2"), "seeds; counts above 100 take the first alone")
+
+
+def measure(options: BenchmarkOptions) -> dict:
+    """Calibrates, quantizes and scores."""
+    from kerasseg import quantization, rundir
+    from kerasseg.data.datasets import load_for_run
+    from kerasseg.evaluate import evaluate
+    from kerasseg.lite import interpreter
+    from kerasseg.models import trained
+    from kerasseg.provenance import provenance
+
+    directory = rundir.RunDir(Path(options.workdir))
+    run = rundir.read(directory)
+    dataset = load_for_run(run.config)
+
+    def score(predict) -> float:
+        return evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size).miou
+
+    rows = []
+    for count in map(int, options.counts):
+        for choice in options.choices if count < len(dataset.split("train")) else options.choices[:1]:
+            for seed in map(int, options.seeds if count <= 100 else options.seeds[:1]):
+                settings = quantization.QuantizationSettings(count, seed, choice)
+                start = time.perf_counter()
+                prepared = quantization.prepare(directory, run, dataset.split("train"), settings)
+                seconds = time.perf_counter() - start
+                loaded = interpreter.LoadedModel(quantization.quantize(prepared))
+                rows.append({"count": count, "choice": choice, "seed": seed, "miou": score(interpreter.predictor(loaded))})
+                rows[-1]["seconds"] = seconds
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return {
+        "model": run.config.model,
+        "dataset": dataset.name,
+        "split": "val",
+        "size": list(run.eval_size),
+        "keras_miou": score(trained.predictor(trained.load_trained(directory, run))),
+        "rows": rows,
+        **provenance(),
+    }
+
+
+def main(options: BenchmarkOptions) -> None:
+    if not options.workdir:
+        raise InputError("--workdir is missing; give the run directory of kerasseg.train")
+    print(json.dumps(measure(options), indent=2))
+
+
+if __name__ == "__main__":
+    cli.run(main, BenchmarkOptions)

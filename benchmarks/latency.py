@@ -1,0 +1,86 @@
+"""python benchmarks/latency.py: float32, int8 by TensorFlow's own converter, and kerasseg's int8, in turn in one process."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasseg import cli
+from kerasseg.config import setting
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Prints JSON. Weights are fresh: they decide no operator and no kernel, so they decide no time."""
+
+    models: tuple[str, ...] = setting(("v3large_sliced", "edge_sliced", "edge_small"), "rows of MODELS")
+    sides: tuple[str, ...] = setting(("256", "512"), "sides of square inputs, in pixels")
+    threads: int = setting(1, "threads of LiteRT")
+    runs: int = setting(50, "timed runs of each file")
+    warmup: int = setting(5, "runs before them")
+
+
+def measure(options: BenchmarkOptions) -> dict:
+    """Builds, converts and times every model at every size."""
+    from kerasseg.provenance import provenance
+
+    rows = []
+    for model in options.models:
+        for side in map(int, options.sides):
+            rows += _rows(model, side, options)
+    return {
+        "method": f"all files of a model and size in turn, medians of {options.runs} runs after {options.warmup}, LiteRT with XNNPACK",
+        "threads": options.threads,
+        "rows": rows,
+        **provenance(),
+    }  # fmt: skip
+
+
+def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
+    import keras
+
+    from kerasseg.lite import calibration, converter, equalization, folding, interpreter, latency
+    from kerasseg.models import build_model
+
+    keras.utils.set_random_seed(0)
+    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    representative = calibration.representative(iter(images))
+    model = build_model(name, size=(side, side), num_classes=21, batch_size=1)
+    equal = equalization.equalize(folding.fold(model), representative)
+    contents = {
+        "float32": converter.convert(model, recipe="float32"),
+        "int8 by TensorFlow": plain_int8(model, representative),
+        "int8": converter.convert(equal, recipe="int8", representative=representative),
+    }
+    loaded = [interpreter.LoadedModel(content, threads=options.threads) for content in contents.values()]
+    timings = latency.measure(loaded, images[:1], runs=options.runs, warmup=options.warmup)
+    return [
+        {
+            "model": name, "size": [side, side], "file": kind, "bytes": len(content), **timing.to_json(),
+            "partitions": interpreter.partitions(content)[0], "faster_than_float": timings[0].median_ms / timing.median_ms,
+        }
+        for (kind, content), timing in zip(contents.items(), timings, strict=True)
+    ]  # fmt: skip
+
+
+def plain_int8(model, representative) -> bytes:
+    """What `TFLiteConverter` makes by itself of a Keras model: full integer, calibrated by its own calibrator."""
+    import tensorflow as tf
+
+    from kerasseg.quiet import quiet
+
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        return converter.convert()
+
+
+def main(options: BenchmarkOptions) -> None:
+    print(json.dumps(measure(options), indent=2))
+
+
+if __name__ == "__main__":
+    cli.run(main, BenchmarkOptions)

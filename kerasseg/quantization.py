@@ -1,0 +1,269 @@
+"""A run on its way to int8: what convert and check share, and quantization-aware training with its checkpoints."""
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseg import files, losses, training
+from kerasseg.data import pipeline
+from kerasseg.data.labels import IGNORE_LABEL
+from kerasseg.data.letterbox import letterbox
+from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
+from kerasseg.evaluate import evaluate
+from kerasseg.lite import calibration, converter, equalization, folding, interpreter, matching, noise, ranges
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.models import trained
+from kerasseg.rundir import Run, RunDir
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class QuantizationSettings:
+    """What decides an int8 file, beside the run it comes from.
+
+    Attributes:
+        calibration_examples: Training pictures that ranges are measured on.
+        calibration_seed: Which ones.
+        calibration_choice: How they are chosen, one of `calibration.CHOICES`.
+        epochs: Of quantization-aware training; 0 for none.
+        learning_rate: At its start.
+    """
+
+    calibration_examples: int
+    calibration_seed: int
+    calibration_choice: str
+    epochs: int = 0
+    learning_rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A float model with channels of like ranges, and the ranges its int8 file gets.
+
+    Attributes:
+        model: Keras 3, batch 1, at the run's evaluation size; no batch norms.
+        content: `model` as a float32 .tflite file.
+        ranges: Of every activation in `content`.
+        names: The calibration pictures.
+        image: One of them, (1, H, W, 3) float32.
+    """
+
+    model: keras.Model
+    content: bytes
+    ranges: ranges.Ranges
+    names: list[str]
+    image: np.ndarray
+
+    def twin(self, *, size: tuple[int, int], batch_size: int | None):
+        """The fake-quantized twin, a tf_keras model."""
+        qat = _qat()
+        tensors = matching.tensors_of_layers(self.model, self.content, self.image)
+        by_layer = {layer: self.ranges[tensor] for layer, tensor in tensors.items()}
+        return qat.build(self.model, by_layer, size=size, batch_size=batch_size)
+
+
+def prepare(directory: RunDir, run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
+    """Folds, equalizes and measures a run's best float weights.
+
+    Args:
+        directory: Of the run.
+        run: The run.
+        split: Its training split.
+        settings: How to calibrate.
+    """
+    chosen = _choose(split, settings)
+    images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
+    representative = calibration.representative(images)
+    model = equalization.equalize(folding.fold(trained.load_trained(directory, run)), representative)
+    content = converter.convert(model, recipe="float32")
+    found = ranges.measure(content, representative)
+    return Prepared(model, content, found, [split.names[i] for i in chosen], next(representative())[0])
+
+
+def _choose(split: Split, settings: QuantizationSettings) -> list[int]:
+    count, seed = settings.calibration_examples, settings.calibration_seed
+    if settings.calibration_choice == "random" or count > len(split):
+        return calibration.choose(len(split), count=count, seed=seed)
+    pixels = np.array([np.bincount(e.labels.ravel(), minlength=256)[:IGNORE_LABEL] for e in split.examples()])
+    return calibration.choose_covering(pixels, count=count, seed=seed)
+
+
+def _qat():
+    """The module that needs the extra `qat`."""
+    try:
+        from kerasseg.lite import qat
+    except ImportError as error:
+        raise InputError(f"int8_qat needs tensorflow-model-optimization ({error}); run pip install 'kerasseg[qat]'") from error
+    return qat
+
+
+@dataclass
+class _Progress:
+    epoch: int = 0
+    best_miou: float = -1.0
+    best_epoch: int = 0
+    history: list[dict] = field(default_factory=list)
+
+
+def fine_tune(
+    directory: RunDir, run: Run, prepared: Prepared, splits: tuple[Split, Split], settings: QuantizationSettings, log: Log
+) -> Prepared:
+    """Quantization-aware training: goes on where it was, and returns `prepared` with the best epoch's weights.
+
+    Each epoch is scored as the int8 file it would become, on the validation split.
+
+    Args:
+        directory: Of the run; its folder `qat` gets settings, checkpoint and best weights.
+        run: Gives batch size, crop size, augmentation and loss.
+        prepared: From `prepare`, with the same settings.
+        splits: Training and validation.
+        settings: Epochs and learning rate.
+        log: Gets a line an epoch.
+
+    Raises:
+        InputError: the folder holds training with other settings, or a layer cannot be mapped.
+    """
+    folder = directory.path / "qat"
+    _refuse_other(folder / "settings.json", settings)
+    training.make_deterministic(run.config.seed)
+    steps = len(splits[0]) // run.config.batch_size
+    loss = losses.build_loss(run.config, counts=lambda: splits[0].count_labels()[: run.num_classes])
+    trainer = _qat().Trainer(
+        prepared.twin(size=run.config.size, batch_size=None),
+        loss,
+        learning_rate=settings.learning_rate,
+        steps=steps * settings.epochs,
+        clip_norm=run.config.clip_norm,
+        ema_decay=run.config.ema_decay,
+    )
+    progress = _Progress()
+    checkpoint, best = folder / "checkpoint.npz", folder / "best.weights.h5"
+    if checkpoint.exists():
+        progress = _restore(checkpoint, trainer)
+        log(f"resuming QAT after epoch {progress.epoch} of {settings.epochs}")
+    else:
+        files.write_json(folder / "settings.json", dataclasses.asdict(settings))
+    for epoch in range(progress.epoch, settings.epochs):
+        batches = pipeline.train_batches(splits[0], run.config, epoch=epoch)
+        row = {"epoch": epoch + 1, "loss": trainer.epoch(batches)}
+        trainer.give_average(prepared.model)
+        predict = interpreter.predictor(interpreter.LoadedModel(quantize(prepared)))
+        scores = evaluate(predict, splits[1], class_names=run.class_names, size=run.eval_size)
+        progress.epoch = epoch + 1
+        progress.history.append(row | {"val_miou": scores.miou})
+        if scores.miou > progress.best_miou:
+            progress.best_miou, progress.best_epoch = scores.miou, epoch + 1
+            training.save_weights(prepared.model, best)
+        arrays = trainer.state() | {"progress": np.frombuffer(json.dumps(dataclasses.asdict(progress)).encode(), np.uint8)}
+        with files.replacing(checkpoint) as temporary:
+            np.savez(temporary, **arrays)
+        log(
+            f"QAT epoch {epoch + 1}/{settings.epochs}: loss {row['loss']:.4f}, int8 val mIoU {100 * scores.miou:.2f} %, "
+            f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
+        )
+    files.write_json(folder / "history.json", progress.history)
+    return _with_best(directory, prepared)
+
+
+def again(directory: RunDir, run: Run, split: Split, calibration_report: dict) -> Prepared:
+    """What an existing int8 file was quantized from.
+
+    Args:
+        directory: Of the run.
+        run: The run.
+        split: Its training split.
+        calibration_report: The entry "calibration" of the JSON beside the file.
+    """
+    names = [field.name for field in dataclasses.fields(QuantizationSettings)]
+    settings = QuantizationSettings(**{name: calibration_report[name] for name in names})
+    prepared = prepare(directory, run, split, settings)
+    return _with_best(directory, prepared) if settings.epochs else prepared
+
+
+def _with_best(directory: RunDir, prepared: Prepared) -> Prepared:
+    trained.load_weights(prepared.model, directory.path / "qat" / "best.weights.h5")
+    content = converter.convert(prepared.model, recipe="float32")
+    return dataclasses.replace(prepared, content=content, ranges=ranges.carry(prepared.content, content, prepared.ranges))
+
+
+def quantize(prepared: Prepared, *, io_type: str = "int8", float_layers: Sequence[str] = ()) -> bytes:
+    """The int8 file of what `prepared.model` holds now, with the ranges that were measured before."""
+    content = converter.convert(prepared.model, recipe="float32")
+    found = ranges.carry(prepared.content, content, prepared.ranges)
+    return converter.quantize(content, found, io_type=io_type, float_layers=float_layers)
+
+
+def where_it_hurts(prepared: Prepared, quantized: bytes, images: Sequence[np.ndarray]) -> list[noise.Noise]:
+    """`noise.compare` with the names of Keras layers, in order of execution.
+
+    Args:
+        prepared: What `quantized` was made from.
+        quantized: The int8 file.
+        images: (1, H, W, 3), values 0..255.
+    """
+    tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.image)
+    graph = Graph(prepared.content)
+    layers = {graph.name(tensor): layer for layer, tensor in tensors.items()}
+    found = noise.compare(quantized, prepared.content, images)
+    return [dataclasses.replace(one, layer=layers.get(one.tensor, one.tensor)) for one in found]
+
+
+def choose_float_layers(asked: str, prepared: Prepared, images: Sequence[np.ndarray]) -> tuple[list[str], list[str]]:
+    """What --float_layers means.
+
+    Args:
+        asked: Layer names, comma-separated, or "auto:K" for the K that lose most signal-to-noise ratio.
+        prepared: What will be quantized.
+        images: (1, H, W, 3), to measure "auto:K" on.
+
+    Returns:
+        Names of layers, and of the tensors their operators give.
+
+    Raises:
+        InputError: an unknown layer, or a K that cannot be.
+    """
+    if asked.startswith("auto:"):
+        found = where_it_hurts(prepared, quantize(prepared), images)
+        if not asked[5:].isdigit() or not 1 <= int(asked[5:]) <= len(found):
+            raise InputError(f"--float_layers={asked} is not accepted; write auto:K with K from 1 to {len(found)}")
+        chosen = sorted(found, key=lambda one: -one.lost_db)[: int(asked[5:])]
+        return [one.layer for one in chosen], [one.tensor for one in chosen]
+    tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.image)
+    graph = Graph(prepared.content)
+    layers, names = asked.split(","), []
+    for layer in layers:
+        tensor = matching.fused_into(prepared.model, layer, tensors)
+        if tensor is None:
+            known = ", ".join(one.name for one in prepared.model.layers if one.weights)
+            raise InputError(f"--float_layers names an unknown layer {layer!r}; those with weights are {known}")
+        names.append(graph.name(tensor))
+    return layers, names
+
+
+def _refuse_other(path: Path, settings: QuantizationSettings) -> None:
+    if path.exists():
+        old, new = files.read_json(path), dataclasses.asdict(settings)
+        different = [f"{key} ({old.get(key)} there, {new[key]} asked)" for key in new if old.get(key) != new[key]]
+        if different:
+            raise InputError(
+                f"{path.parent} holds QAT with other settings: {', '.join(different)}; "
+                "give the same settings to resume it, or remove that folder"
+            )
+
+
+def _restore(checkpoint: Path, trainer) -> _Progress:
+    try:
+        with checkpoint.open("rb") as file, np.load(file) as stored:
+            arrays = dict(stored)
+        trainer.restore(arrays)
+        return _Progress(**json.loads(arrays["progress"].tobytes()))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{checkpoint} cannot be resumed from ({error}); restore it or remove its folder") from error

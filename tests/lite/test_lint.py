@@ -1,0 +1,126 @@
+"""Every rule has a file that breaks it and one that does not. A few breaches no converter here makes are written into a file."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasseg.lite import calibration, converter, lint, ranges
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.quiet import quiet
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+
+
+def _rules(content):
+    return {finding.rule for finding in lint.lint(content)}
+
+
+def _model(*layers, batch_size=1):
+    image = keras.Input((16, 16, 3), batch_size=batch_size)
+    x = image
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(image, x)
+
+
+def _float(model):
+    return converter.convert(model, recipe="float32")
+
+
+def _int8(model, **options):
+    content = _float(model)
+    return converter.quantize(content, ranges.measure(content, calibration.representative(iter(IMAGES))), **options)
+
+
+def _from_tf(model):
+    with quiet():
+        return tf.lite.TFLiteConverter.from_keras_model(model).convert()
+
+
+def _clean():
+    return _model(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), keras.layers.ReLU(), keras.layers.Conv2D(2, 1))
+
+
+def test_a_good_file_has_no_findings():
+    assert lint.lint(_int8(_clean())) == []
+    assert lint.lint(_float(_clean())) == []
+
+
+def test_space_to_batch():
+    open_batch = _model(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), batch_size=None)
+    assert "space_to_batch" in _rules(_from_tf(open_batch))
+
+
+def test_tile():
+    assert "tile" in _rules(_float(_model(keras.layers.UpSampling2D(2, interpolation="nearest"))))
+    assert "tile" not in _rules(_float(_model(keras.layers.Resizing(32, 32, interpolation="nearest"))))
+
+
+def test_hard_swish_and_partitions():
+    layers = keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish"), keras.layers.Conv2D(2, 1)
+    assert {"hard_swish", "partitions"} <= _rules(_int8(_model(*layers)))
+    assert not {"hard_swish", "partitions"} & _rules(_float(_model(*layers)))
+
+
+def test_float_island_and_stray_casts():
+    clean = _clean()
+    middle = Graph(_float(clean))
+    island = _int8(clean, float_layers=[middle.name(middle.operators[0].outputs[0])])
+    assert "float_island" in _rules(island)
+    three = _model(keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1))
+    middle = Graph(_float(three))
+    assert "stray_cast" in _rules(_int8(three, float_layers=[middle.name(middle.operators[1].outputs[0])]))
+    assert not {"float_island", "stray_cast"} & _rules(_int8(clean, io_type="float32"))
+
+
+def test_per_tensor_weights():
+    graph = Graph(_int8(_clean()))
+    quantization = graph.tensors[graph.operators[0].inputs[1]].quantization
+    quantization.scale, quantization.zeroPoint = quantization.scale[:1], quantization.zeroPoint[:1]
+    assert "per_tensor_weights" in _rules(graph.content())
+
+
+def test_unfolded_batch_norm():
+    def unfolded(batch_size):
+        rates = keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same", use_bias=False)
+        model = _model(rates, keras.layers.BatchNormalization(name="norm"), batch_size=batch_size)
+        model.get_layer("norm").set_weights([np.arange(1.0, 5.0), np.ones(4), np.ones(4), np.ones(4)])
+        return _from_tf(model)
+
+    assert "unfolded_batch_norm" in _rules(unfolded(None))
+    assert "unfolded_batch_norm" not in _rules(unfolded(1))
+
+
+def test_outside_weights():
+    graph = Graph(_float(_clean()))
+    graph.model.buffers[-1].offset = 4096
+    assert lint.RULES["outside_weights"].count(graph) == 1
+    assert lint.RULES["outside_weights"].count(Graph(_float(_clean()))) == 0
+
+
+@pytest.mark.parametrize(("dtype", "found"), [(tf.int64, True), (tf.int32, False)])
+def test_int64_output(dtype, found):
+    class Classes(keras.layers.Layer):
+        def call(self, x):
+            return tf.argmax(x, -1, output_type=dtype)
+
+    assert ("int64_output" in _rules(_from_tf(_model(Classes())))) == found
+
+
+@pytest.mark.parametrize(("size", "found"), [(64, True), (32, False), (16, False)])
+def test_odd_resize(size, found):
+    # 16 -> 64 is 4x; 16 -> 32 is 2x; 16 -> 16 is nothing.
+    assert ("odd_resize" in _rules(_float(_model(keras.layers.Conv2D(2, 1), keras.layers.Resizing(size, size))))) == found
+
+
+def test_findings_say_what_to_do():
+    for finding in lint.lint(_int8(_model(keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish")))):
+        assert finding.count >= 1
+        assert ";" in finding.text
+        assert finding.to_json()["rule"] == finding.rule
+
+
+def test_what_is_no_tflite_file_is_refused():
+    with pytest.raises(ValueError, match="that is no .tflite file"):
+        lint.lint(b"not a flatbuffer at all")
