@@ -14,6 +14,7 @@ class BenchmarkOptions:
     """Prints JSON. Weights are fresh: they decide no operator and no kernel, so they decide no time."""
 
     models: tuple[str, ...] = setting(("v3large_sliced", "edge_sliced", "edge_small"), "rows of MODELS")
+    activations: tuple[str, ...] = setting(("swish", "relu6"), "what else to put where MobileNetV3 has hard-swish, in int8")
     sides: tuple[str, ...] = setting(("256", "512"), "sides of square inputs, in pixels")
     threads: int = setting(1, "threads of LiteRT")
     runs: int = setting(50, "timed runs of each file")
@@ -29,7 +30,7 @@ def measure(options: BenchmarkOptions) -> dict:
         for side in map(int, options.sides):
             rows += _rows(model, side, options)
     return {
-        "method": f"all files of a model and size in turn, medians of {options.runs} runs after {options.warmup}, LiteRT with XNNPACK",
+        "method": f"files of a model and size in turn, medians of {options.runs} runs after {options.warmup}, LiteRT, XNNPACK",
         "threads": options.threads,
         "rows": rows,
         **provenance(),
@@ -40,18 +41,22 @@ def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
     import keras
 
     from kerasseg.lite import calibration, converter, equalization, folding, interpreter, latency
-    from kerasseg.models import build_model
+    from kerasseg.models import build_model, get_spec
 
     keras.utils.set_random_seed(0)
     images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     representative = calibration.representative(iter(images))
-    model = build_model(name, size=(side, side), num_classes=21, batch_size=1)
-    equal = equalization.equalize(folding.fold(model), representative)
-    contents = {
-        "float32": converter.convert(model, recipe="float32"),
-        "int8 by TensorFlow": plain_int8(model, representative),
-        "int8": converter.convert(equal, recipe="int8", representative=representative),
-    }
+
+    def build(activation: str):
+        return build_model(get_spec(name, activation=activation), size=(side, side), num_classes=21, batch_size=1)
+
+    def int8(activation: str) -> bytes:
+        equal = equalization.equalize(folding.fold(build(activation)), representative)
+        return converter.convert(equal, recipe="int8", representative=representative)
+
+    model = build("")
+    contents = {"float32": converter.convert(model, recipe="float32"), "int8 by TensorFlow": plain_int8(model, representative)}
+    contents |= {"int8": int8("")} | {f"int8 {activation}": int8(activation) for activation in options.activations}
     loaded = [interpreter.LoadedModel(content, threads=options.threads) for content in contents.values()]
     timings = latency.measure(loaded, images[:1], runs=options.runs, warmup=options.warmup)
     return [

@@ -139,6 +139,7 @@ def fine_tune(
     trainer = _qat().Trainer(
         prepared.twin(size=run.config.size, batch_size=None),
         loss,
+        _teacher(directory, run),
         learning_rate=settings.learning_rate,
         steps=steps * settings.epochs,
         clip_norm=run.config.clip_norm,
@@ -171,6 +172,12 @@ def fine_tune(
         )
     files.write_json(folder / "history.json", progress.history)
     return _with_best(directory, prepared)
+
+
+def _teacher(directory: RunDir, run: Run) -> Callable:
+    """The run's float model for batches of training crops."""
+    model = trained.load_trained(directory, run, size=run.config.size, batch_size=None)
+    return lambda images: model(images, training=False)
 
 
 def again(directory: RunDir, run: Run, split: Split, calibration_report: dict) -> Prepared:

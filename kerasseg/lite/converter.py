@@ -68,7 +68,7 @@ def quantize(
     with quiet():
         return mlir_quantize(
             graph.content(),
-            fully_quantize=True,
+            fully_quantize=False,  # True makes input and output int8 whatever is asked
             input_data_type=outside,
             output_data_type=outside,
             denylisted_nodes=list(float_layers) or None,

@@ -189,13 +189,16 @@ class Trainer:
     """
 
     def __init__(
-        self, twin: tf_keras.Model, loss: Callable, *, learning_rate: float, steps: int, clip_norm: float, ema_decay: float
+        self, twin: tf_keras.Model, loss: Callable, teacher: Callable, *,
+        learning_rate: float, steps: int, clip_norm: float, ema_decay: float,
     ):  # fmt: skip
         """Prepares the optimizer: Adam on half a cosine.
 
         Args:
             twin: From `build`, with an open batch.
             loss: (labels (B, H, W), logits (B, H, W, C)) -> scalar.
+            teacher: Images (B, H, W, 3) -> logits of the float model. The divergence from it (Hinton et al. 2015, at
+                temperature 1) is added to the loss.
             learning_rate: At the start; falls to 0.
             steps: In all.
             clip_norm: Largest global norm of the gradients; 0 leaves them alone.
@@ -207,7 +210,7 @@ class Trainer:
         schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         self.optimizer = tf_keras.optimizers.Adam(schedule, global_clipnorm=clip_norm or None)
         self.optimizer.build(list(self._variables.values()))
-        self._loss, self._decay = loss, ema_decay
+        self._loss, self._teacher, self._decay = loss, teacher, ema_decay
         self._compiled = tf.function(self._step, reduce_retracing=True)
 
     def epoch(self, batches: Iterable) -> float:
@@ -218,7 +221,8 @@ class Trainer:
     def _step(self, images, labels):
         variables = list(self._variables.values())
         with tf.GradientTape() as tape:
-            loss = self._loss(labels, self.twin(images, training=True))
+            logits = self.twin(images, training=True)
+            loss = self._loss(labels, logits) + divergence(self._teacher(images), logits)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         step = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self._decay, (1 + step) / (10 + step)) if self._decay else 0.0
@@ -245,6 +249,12 @@ class Trainer:
         for layer in model.layers:
             if isinstance(layer, folding.CONVOLUTIONS):
                 layer.set_weights([self.average[f"{layer.name}/{part}"].numpy() for part in ("kernel", "bias")])
+
+
+def divergence(teacher, logits):
+    """Mean Kullback-Leibler divergence of pixels' classes: how far `logits` (B, H, W, C) are from the teacher's."""
+    target = tf.nn.log_softmax(teacher)
+    return tf.reduce_mean(tf.reduce_sum(tf.exp(target) * (target - tf.nn.log_softmax(logits)), -1))
 
 
 def _variables(model: tf_keras.Model) -> dict[str, tf.Variable]:

@@ -11,8 +11,16 @@ from kerasseg.models import build_model, get_spec
 from kerasseg.rundir import Run, RunDir
 
 
-def load_trained(directory: RunDir, run: Run) -> keras.Model:
-    """The model with the run's best weights, for batches of 1 at the run's evaluation size, in float32.
+def load_trained(
+    directory: RunDir, run: Run, *, size: tuple[int, int] | None = None, batch_size: int | None = 1
+) -> keras.Model:  # fmt: skip
+    """The model with the run's best weights, in float32.
+
+    Args:
+        directory: Of the run.
+        run: The run.
+        size: (height, width) of its pictures; None takes the run's evaluation size.
+        batch_size: Fixed, or None.
 
     Raises:
         InputError: the directory has no weights, or they are of another model.
@@ -23,7 +31,9 @@ def load_trained(directory: RunDir, run: Run) -> keras.Model:
             f"finish `python -m kerasseg.train --workdir={directory.path} ...` first"
         )
     spec = get_spec(run.config.model, output_stride=run.output_stride, activation=run.config.activation)
-    model = build_model(spec, size=run.eval_size, num_classes=run.num_classes, batch_size=1, bn_momentum=run.config.bn_momentum)
+    model = build_model(
+        spec, size=size or run.eval_size, num_classes=run.num_classes, batch_size=batch_size, bn_momentum=run.config.bn_momentum
+    )
     load_weights(model, directory.best_weights)
     return model
 

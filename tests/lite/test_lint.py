@@ -1,4 +1,4 @@
-"""Every rule has a file that breaks it and one that does not. A few breaches no converter here makes are written into a file."""
+"""Every rule has a file that breaks it and one that does not; breaches that no converter makes are written into a file."""
 
 import keras
 import numpy as np

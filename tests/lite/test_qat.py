@@ -38,7 +38,7 @@ def test_the_twin_computes_what_the_file_computes(tiny):
 
 
 def test_every_activation_of_the_file_is_quantized_in_the_twin(tiny):
-    model, content, found, by_layer = tiny
+    model, content, _, _ = tiny
     graph = converter.Graph(content)
     intermediate = 1  # the Rescaling at the input is MUL and ADD; the product's steps are the input's own
     outputs = {operator.outputs[0] for operator in graph.operators}
@@ -55,7 +55,15 @@ def test_a_step_moves_weights_and_the_state_comes_back(tiny):
 
     def trainer():
         twin = qat.build(model, by_layer, size=SIZE, batch_size=None)
-        return qat.Trainer(twin, loss, learning_rate=1e-3, steps=10, clip_norm=5.0, ema_decay=0.9)
+        return qat.Trainer(
+            twin,
+            loss,
+            build_model("tiny", size=SIZE, num_classes=4),
+            learning_rate=1e-3,
+            steps=10,
+            clip_norm=5.0,
+            ema_decay=0.9,
+        )
 
     batch = [(IMAGES[:2].astype(np.float32), labels)]
     first = trainer()

@@ -23,17 +23,7 @@ def test_the_report(tiny_run, converted, tmp_path):
         f"--report={report_path}",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    for words in (
-        "mIoU Keras",
-        "mIoU .tflite",
-        "pixel agreement",
-        "median",
-        "p90",
-        "p95",
-        "1 thread(s)",
-        "2 thread(s)",
-        "50 runs",
-    ):
+    for words in ("mIoU Keras", "mIoU .tflite", "pixel agreement", "median", "p95", "1 thread(s)", "2 thread(s)", "50 runs"):
         assert words in result.stdout
     report = files.read_json(report_path)
     (entry,) = report["files"]
@@ -69,9 +59,7 @@ def test_files_of_others_are_timed_without_a_run(converted, tmp_path):
     assert first["latency"][0]["interleaved"] == 2
     assert "tflite" not in second
     assert_one_line(command("tflite/check.py", f"--tflite={converted}", "--size=64,64"), "takes (96, 96) pictures, --size is")
-    assert_one_line(
-        command("tflite/check.py", f"--tflite={converted}", "--sample=2"), "--sample and --per_layer need --workdir"
-    )
+    assert_one_line(command("tflite/check.py", f"--tflite={converted}", "--sample=2"), "--per_layer need --workdir")
 
 
 def test_a_limit_that_is_not_met_is_exit_1(tiny_run, converted, tmp_path):

@@ -1,0 +1,66 @@
+"""python benchmarks/remedies.py --workdir=RUN: what each remedy against int8's loss brings, one after the other."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import cli
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Prints JSON: mIoU of the int8 file on the validation split after each step."""
+
+    workdir: str = setting("", "run directory of kerasseg.train")
+    calibration_examples: int = setting(32, "training pictures that ranges are measured on")
+
+
+def measure(options: BenchmarkOptions) -> dict:
+    """Quantizes in ever better ways and scores each."""
+    from kerasseg import rundir
+    from kerasseg.data.datasets import load_for_run
+    from kerasseg.data.letterbox import letterbox
+    from kerasseg.evaluate import evaluate
+    from kerasseg.lite import calibration, converter, equalization, folding, interpreter, ranges
+    from kerasseg.models import trained
+    from kerasseg.provenance import provenance
+
+    directory = rundir.RunDir(Path(options.workdir))
+    run = rundir.read(directory)
+    dataset = load_for_run(run.config)
+    split = dataset.split("train")
+    chosen = calibration.choose(len(split), count=options.calibration_examples, seed=0)
+    representative = calibration.representative(
+        letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen)
+    )
+    rows = []
+
+    def score(step: str, model) -> None:
+        content = converter.convert(model, recipe="float32")
+        loaded = interpreter.LoadedModel(converter.quantize(content, ranges.measure(content, representative)))
+        found = evaluate(interpreter.predictor(loaded), dataset.split("val"), class_names=run.class_names, size=run.eval_size)
+        rows.append({"step": step, "miou": found.miou})
+
+    folded = folding.fold(trained.load_trained(directory, run))
+    score("own ranges, every tensor kept while measuring", folded)
+    is_untied = equalization.is_untied
+    equalization.is_untied = lambda layer: False  # as it was before the shortcut's cause was found
+    score("channels equalized", equalization.equalize(folded, representative, gated=frozenset()))
+    equalization.is_untied = is_untied
+    score("the stem's shortcut scaled on its own", equalization.equalize(folded, representative, gated=frozenset()))
+    score("the stem's hard-swish equalized too", equalization.equalize(folded, representative))
+    every = frozenset(layer.name for layer in folded.layers if equalization.is_hard_swish(layer))
+    score("every hard-swish equalized (not kept)", equalization.equalize(folded, representative, gated=every))
+    return {"model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "rows": rows, **provenance()}
+
+
+def main(options: BenchmarkOptions) -> None:
+    if not options.workdir:
+        raise InputError("--workdir is missing; give the run directory of kerasseg.train")
+    print(json.dumps(measure(options), indent=2))
+
+
+if __name__ == "__main__":
+    cli.run(main, BenchmarkOptions)
