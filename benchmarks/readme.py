@@ -32,32 +32,162 @@ def models_table(results: Path) -> str:
 
 
 def camvid_table(results: Path) -> str:
-    """CamVid: Keras, float32 and int8 files."""
+    """CamVid: Keras and a file a recipe."""
     train = files.read_json(results / "camvid_v3large_sliced_train.json")
-    checks = [files.read_json(results / f"camvid_v3large_sliced_{recipe}.json") for recipe in ("float32", "int8")]
-    size = train["size"]
+    check = files.read_json(results / "camvid_v3large_sliced_recipes.json")
+    names = {
+        "tensorflow_int8.tflite": "int8 by TensorFlow's converter alone", "float32.tflite": "`float32`",
+        "float16.tflite": "`float16`", "dynamic.tflite": "`dynamic`", "int8.tflite": "`int8`", "int8_qat.tflite": "`int8_qat`",
+    }  # fmt: skip
+    entries = {entry["file"]: entry for entry in check["files"]}
     lines = [
-        "| `v3large_sliced`, CamVid val | mIoU | pixel accuracy | boundary IoU | same pixels | file | latency |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-        f"| Keras | {_scores(checks[0]['keras'])} | | | |",
-    ]
-    for name, check in zip(("float32 .tflite", "int8 .tflite (plain PTQ)"), checks, strict=True):
-        timing = check["latency"]
+        "| `v3large_sliced`, CamVid val | mIoU | against Keras | same pixels | boundary | size | 1 thread | 2 threads | p. |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        f"| Keras | {_percent(check['keras']['miou'])} | | | {_percent(check['keras']['boundary_iou'])} | | | | |",
+    ]  # fmt: skip
+    for file, name in names.items():
+        entry = entries[file]
+        one, two = (timing["median_ms"] for timing in entry["latency"])
         lines.append(
-            f"| {name} | {_scores(check['tflite'])} | {100 * check['pixel_agreement']:.2f} % "
-            f"| {check['bytes'] / 2**20:.1f} MiB | {timing['median_ms']:.0f} ms (p90 {timing['p90_ms']:.0f}) |"
+            f"| {name} | {_percent(entry['tflite']['miou'])} | {-entry['miou_drop_points']:+.2f} "
+            f"| {_percent(entry['pixel_agreement'])} | {_percent(entry['tflite']['boundary_iou'])} "
+            f"| {entry['bytes'] / 2**20:.1f} MiB | {one:.0f} ms | {two:.0f} ms | {entry['partitions']} |"
         )
-    timing = checks[0]["latency"]
     weights = files.read_json(results / "camvid_v3large_sliced_stage1.json")["config"]["backbone_weights"]
+    size, timing = check["size"], check["files"][0]["latency"][0]
     lines += [
         "",
-        f"Method: {train['scores']['pictures']} val pictures at the labels' own resolution (padded to {size[0]}x{size[1]}), "
-        "one scale, output stride 16. Trained on the train split in two stages (commands in BUILD.md); best evaluated epoch "
-        f"by val mIoU; one seed; backbone from `{weights}` (ImageNet weights recovered from public int8 files). "
-        '"Same pixels" is agreement with Keras. Latency: median (p90) of '
-        f"{timing['runs']} runs after {timing['warmup']}, LiteRT {checks[0]['versions']['ai-edge-litert']} with XNNPACK, "
-        f"{timing['threads']} thread, {checks[0]['cpu']}.",
+        f"Method: {check['pictures']} val pictures at the labels' own resolution (padded to {size[0]}x{size[1]}), "
+        "one scale, output stride 16. Trained on the train split in two stages, "
+        f"{files.read_json(results / 'camvid_v3large_sliced_stage1.json')['config']['epochs']} and {train['config']['epochs']} "
+        "epochs (commands in BUILD.md); best evaluated epoch "
+        f"by val mIoU, of QAT too; one seed; backbone from `{weights}` (ImageNet weights recovered from public int8 files). "
+        f'"Same pixels" is agreement with Keras, "boundary" the boundary IoU. Latency: medians of {timing["runs"]} runs after {timing["warmup"]}, all '
+        f"{timing['interleaved']} files in turn in one process, LiteRT {check['versions']['ai-edge-litert']} with XNNPACK, "
+        f"{check['cpu']}; p.: partitions.",
     ]
+    return "\n".join(lines)
+
+
+def hurts_table(results: Path) -> str:
+    """The layers that lose most signal-to-noise ratio in the int8 file."""
+    check = files.read_json(results / "camvid_v3large_sliced_recipes.json")
+    worst = sorted(check["per_layer"], key=lambda one: -one["lost_db"])[:6]
+    lines = ["| layer | operator | dB lost in it | dB left after it |", "|---|---|---:|---:|"]
+    lines += [f"| `{one['layer']}` | {one['operator']} | {one['lost_db']:.1f} | {one['snr_db']:.1f} |" for one in worst]
+    return "\n".join(lines)
+
+
+def engines_table(results: Path) -> str:
+    """Keras, LiteRT twice and TFLite Micro on the same few pictures."""
+    check = files.read_json(results / "camvid_v3large_sliced_recipes.json")
+    sample = check["sample"]
+    lines = [
+        f"{len(sample['pictures'])} val pictures:",
+        "",
+        "| file | engine | mIoU | same pixels as Keras | largest logit difference from the reference kernels |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for row in sample["engines"]:
+        if row["file"] in ("int8.tflite", "int8_qat.tflite"):
+            far = f"{row['largest_difference']:.0f} LSB" if "unit" in row else ""
+            lines.append(
+                f"| `{row['file']}` | {row['kernels']} | {_percent(row['miou'])} | {_percent(row['pixel_agreement'])} | {far} |"
+            )
+    return "\n".join(lines)
+
+
+def remedies_table(results: Path) -> str:
+    """What each remedy brought."""
+    found = files.read_json(results / "camvid_v3large_sliced_remedies.json")
+    check = files.read_json(results / "camvid_v3large_sliced_recipes.json")
+    entries = {entry["file"]: entry for entry in check["files"]}
+    rows = [("TensorFlow's converter and calibrator alone", entries["tensorflow_int8.tflite"]["tflite"]["miou"])]
+    rows += [(row["step"], row["miou"]) for row in found["rows"]]
+    rows += [("quantization-aware training (after the fourth step)", entries["int8_qat.tflite"]["tflite"]["miou"])]
+    rows += [("Keras, float", check["keras"]["miou"])]
+    return "\n".join(["| step | val mIoU |", "|---|---:|", *(f"| {step} | {_percent(miou)} |" for step, miou in rows)])
+
+
+def calibration_table(results: Path) -> str:
+    """Calibration pictures against mIoU."""
+    found = files.read_json(results / "camvid_v3large_sliced_calibration.json")
+    groups: dict[tuple, list[dict]] = {}
+    for row in found["rows"]:
+        groups.setdefault((row["count"], row["choice"]), []).append(row)
+    lines = ["| pictures | choice | val mIoU of each seed | mean | seconds |", "|---:|---|---|---:|---:|"]
+    for (count, choice), rows in groups.items():
+        scores = [row["miou"] for row in rows]
+        lines.append(
+            f"| {count} | {choice} | {', '.join(map(_percent, scores))} | {_percent(sum(scores) / len(scores))} "
+            f"| {sum(row['seconds'] for row in rows) / len(rows):.0f} |"
+        )
+    return "\n".join([*lines, "", f"Keras: {_percent(found['keras_miou'])}."])
+
+
+def float_layers_table(results: Path) -> str:
+    """Latency and mIoU against the number of layers left in float."""
+    check = files.read_json(results / "camvid_v3large_sliced_float_layers.json")
+    lines = ["| file | val mIoU | against Keras | latency | partitions |", "|---|---:|---:|---:|---:|"]
+    for entry in check["files"]:
+        lines.append(
+            f"| `{entry['file']}` | {_percent(entry['tflite']['miou'])} | {-entry['miou_drop_points']:+.2f} "
+            f"| {entry['latency'][0]['median_ms']:.0f} ms | {entry['partitions']} |"
+        )
+    return "\n".join(lines)
+
+
+def latency_table(results: Path) -> str:
+    """float32, int8 by TensorFlow, int8 of ours."""
+    found = files.read_json(results / "latency.json")
+    cells = {(row["model"], row["size"][0], row["file"]): row for row in found["rows"]}
+    kinds = list(dict.fromkeys(row["file"] for row in found["rows"]))
+    lines = [f"| model | size | {' | '.join(kinds)} |", f"|---|---:|{'---:|' * len(kinds)}"]
+    for model, side in dict.fromkeys((row["model"], row["size"][0]) for row in found["rows"]):
+        rows = [cells[model, side, kind] for kind in kinds]
+        texts = [
+            f"{row['median_ms']:.1f} ms" + ("" if i == 0 else f" ({row['faster_than_float']:.1f}x, {row['partitions']} p.)")
+            for i, row in enumerate(rows)
+        ]
+        lines.append(f"| `{model}` | {side}x{side} | {' | '.join(texts)} |")
+    lines += [
+        "",
+        f"Latency, times faster than the model's own float32, XNNPACK partitions (p.); {found['method']}, "
+        f"{found['threads']} thread, {found['cpu']}.",
+    ]
+    return "\n".join(lines)
+
+
+def peers_table(results: Path) -> str:
+    """Our int8 beside files of others."""
+    found = files.read_json(results / "peers.json")
+    lines = ["| file | input | 1 thread | 2 threads | size |", "|---|---:|---:|---:|---:|"]
+    for name in dict.fromkeys(row["file"] for row in found["rows"]):
+        one, two = (row for row in found["rows"] if row["file"] == name)
+        lines.append(
+            f"| `{name}` | {one['size'][0]}x{one['size'][1]} | {one['median_ms']:.1f} ms | {two['median_ms']:.1f} ms "
+            f"| {one['bytes'] / 1024:.0f} KiB |"
+        )
+    return "\n".join([*lines, "", f"{found['method']}, {found['cpu']}."])
+
+
+def resize_table(results: Path) -> str:
+    """Ways to end the network."""
+    found = files.read_json(results / "camvid_v3large_sliced_resize.json")
+    lines = ["| end of the network | val mIoU | in the file | outside |", "|---|---:|---:|---:|"]
+    for row in found["rows"]:
+        lines.append(
+            f"| {row['form']} | {_percent(row['miou'])} | {row['file_ms']:.1f} ms | {row['outside_ms']:.1f} ms |"
+        )  # fmt: skip
+    return "\n".join([*lines, "", f"{found['method']}, {found['size'][0]}x{found['size'][1]}, {found['cpu']}."])
+
+
+def activations_table(results: Path) -> str:
+    """Fine-tuned from the same weights with other activations."""
+    lines = ["| activation | val mIoU, best of the epochs | epochs |", "|---|---:|---:|"]
+    for name in ("hard_swish", "swish"):
+        report = files.read_json(results / f"camvid_v3large_sliced_{name}_train.json")
+        lines.append(f"| `{name}` | {_percent(report['scores']['miou'])} | {report['config']['epochs']} |")
     return "\n".join(lines)
 
 
@@ -77,10 +207,12 @@ def stages_line(results: Path) -> str:
 def demo_table(results: Path) -> str:
     """What `make demo` printed."""
     check = files.read_json(results / "demo_int8.json")
+    (entry,) = check["files"]
+    timing = entry["latency"][0]
     return (
-        f"`make demo`, `{check['model']}` on {check['pictures']} shapes: Keras {100 * check['keras']['miou']:.2f} % mIoU, "
-        f"int8 {100 * check['tflite']['miou']:.2f} %, {check['bytes'] / 1024:.0f} KiB, {check['latency']['median_ms']:.1f} ms "
-        f"({check['latency']['threads']} thread, {check['cpu']})."
+        f"`make demo`, `{check['model']}` on {check['pictures']} shapes: Keras {_percent(check['keras']['miou'])} mIoU, "
+        f"int8 {_percent(entry['tflite']['miou'])}, {entry['bytes'] / 1024:.0f} KiB, {timing['median_ms']:.1f} ms "
+        f"({timing['threads']} thread, {check['cpu']})."
     )
 
 
@@ -94,11 +226,16 @@ def pipeline_line(results: Path) -> str:
     )
 
 
-def _scores(scores: dict) -> str:
-    return " | ".join(f"{100 * scores[name]:.2f} %" for name in ("miou", "pixel_accuracy", "boundary_iou"))
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
-BLOCKS = {"models": models_table, "camvid": camvid_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line}
+BLOCKS = {
+    "models": models_table, "camvid": camvid_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line,
+    "hurts": hurts_table, "engines": engines_table, "remedies": remedies_table, "calibration": calibration_table,
+    "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
+    "activations": activations_table,
+}  # fmt: skip
 
 
 def fill(text: str, *, results: Path) -> str:

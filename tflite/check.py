@@ -40,7 +40,7 @@ class CheckOptions:
 def check(options: CheckOptions) -> dict:
     """Scores, compares, times and lints; returns the report."""
     from kerasseg import files
-    from kerasseg.lite import engines, latency, lint
+    from kerasseg.lite import engines, interpreter, latency, lint
     from kerasseg.provenance import provenance
 
     paths = [Path(name) for name in options.tflite]
@@ -54,6 +54,7 @@ def check(options: CheckOptions) -> dict:
                 "sha256": files.sha256(path),
                 "bytes": path.stat().st_size,
                 "size": list(model.size),
+                "partitions": interpreter.partitions(path)[0],
                 "lint": [finding.to_json() for finding in lint.lint(path.read_bytes())],
             }
             for path, model in zip(paths, models, strict=True)

@@ -20,14 +20,14 @@ class ConvertOptions:
     recipe: str = setting("int8", "int8 (full integer), int8_qat (the same after fine-tuning), float32, float16 or dynamic")
     output: str = setting("", "file to write; empty takes WORKDIR/RECIPE.tflite")
     io_type: str = setting("int8", "type of input and output of an int8 file: int8, uint8 or float32")
-    calibration_examples: int = setting(100, "training pictures that activation ranges are measured on")
+    calibration_examples: int = setting(32, "training pictures that activation ranges are measured on")
     calibration_seed: int = setting(0, "which pictures those are")
     calibration_choice: str = setting(
         "random", "random, or covering (each next one brings the class that is rarest so far)", choices=("random", "covering")
     )
     float_layers: str = setting("", "layers of an int8 file left in float32: names, comma-separated, or auto:K for the K worst")
-    epochs: int = setting(6, "epochs of int8_qat")
-    learning_rate: float = setting(2e-5, "learning rate int8_qat starts with")
+    epochs: int = setting(4, "epochs of int8_qat")
+    learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
     strict: bool = setting(False, "exit 1 when the linter finds something")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
 
