@@ -19,6 +19,9 @@ class BenchmarkOptions:
 
 def measure(options: BenchmarkOptions) -> dict:
     """Quantizes in ever better ways and scores each."""
+    import numpy as np
+    from latency import plain_int8
+
     from kerasseg import rundir
     from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
@@ -43,7 +46,16 @@ def measure(options: BenchmarkOptions) -> dict:
         found = evaluate(interpreter.predictor(loaded), dataset.split("val"), class_names=run.class_names, size=run.eval_size)
         rows.append({"step": step, "miou": found.miou})
 
-    folded = folding.fold(trained.load_trained(directory, run))
+    model = trained.load_trained(directory, run)
+    folded = folding.fold(model)
+    inspector = interpreter.Inspector(plain_int8(model, representative))  # XNNPACK does not take this one
+
+    def predict(images):
+        inspector.run(images.astype(np.float32))
+        return inspector.read(inspector.activations[-1]).argmax(-1).astype(np.uint8)
+
+    found = evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size)
+    rows.append({"step": "TensorFlow's converter and calibrator alone", "miou": found.miou})
     score("own ranges, every tensor kept while measuring", folded)
     is_untied = equalization.is_untied
     equalization.is_untied = lambda layer: False  # as it was before the shortcut's cause was found
