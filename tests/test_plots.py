@@ -2,6 +2,7 @@ import numpy as np
 from PIL import Image
 
 from kerasseg import metrics, plots
+from kerasseg.lite import noise
 
 NAMES = ("background", "disc", "box")
 
@@ -29,6 +30,8 @@ def test_figures_are_written(tmp_path):
     rows = [(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8), np.ones((20, 30), np.uint8))] * 2
     plots.sheet(rows, class_names=NAMES, path=tmp_path / "sheet.png")
     plots.save_legend(NAMES, path=tmp_path / "legend.png")
-    for name in ("confusion", "sheet", "legend"):
+    found = [noise.Noise(f"t{i}", f"layer{i}", "CONV_2D", 40.0 - i, 1.0 + i % 5) for i in range(30)]
+    plots.noise(found, path=tmp_path / "noise.png")
+    for name in ("confusion", "sheet", "legend", "noise"):
         picture = _grey(tmp_path / f"{name}.png")
         assert picture.min() < 100 < picture.max()  # neither blank nor black

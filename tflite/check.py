@@ -141,14 +141,19 @@ def _compare_engines(keras_predict, path: Path, split, run) -> list[dict]:
     from kerasseg.evaluate import evaluate_together
     from kerasseg.lite import engines
 
-    kinds = engines.available()
-    records = {kind: [] for kind in kinds}
-    predicts = [engines.recording(engines.load(path, kernels=kind), records[kind]) for kind in kinds]
+    loaded, rows = {}, []
+    for kind in engines.available():
+        try:
+            loaded[kind] = engines.load(path, kernels=kind)
+        except InputError as error:
+            rows.append({"file": path.name, "kernels": kind, "refused": str(error)})
+    records = {kind: [] for kind in loaded}
+    predicts = [engines.recording(model, records[kind]) for kind, model in loaded.items()]
     scores, agreement = evaluate_together(
         [keras_predict, *predicts], split, class_names=run.class_names, size=run.eval_size
     )  # fmt: skip
-    rows = [{"file": path.name, "kernels": "keras", "miou": scores[0].miou, "pixel_agreement": 1.0}]
-    for kind, score, share in zip(kinds, scores[1:], agreement[1:], strict=True):
+    rows.append({"file": path.name, "kernels": "keras", "miou": scores[0].miou, "pixel_agreement": 1.0})
+    for kind, score, share in zip(loaded, scores[1:], agreement[1:], strict=True):
         largest = max(
             float(np.abs(a.astype(float) - b).max()) for a, b in zip(records[kind], records["reference"], strict=True)
         )
@@ -226,7 +231,9 @@ def table(report: dict) -> str:
     if "sample" in report:
         lines.append(f"engines on {len(report['sample']['pictures'])} pictures: mIoU, agreement with Keras, largest difference")
         lines += [
-            f"  {row['file']}  {row['kernels']:<9}  {100 * row['miou']:.2f} %  {100 * row['pixel_agreement']:.2f} %  "
+            f"  {row['file']}  {row['kernels']:<9}  refuses it: {row['refused']}"
+            if "refused" in row
+            else f"  {row['file']}  {row['kernels']:<9}  {100 * row['miou']:.2f} %  {100 * row['pixel_agreement']:.2f} %  "
             + (f"{row['largest_difference']:g} {row['unit']} from reference" if "unit" in row else "")
             for row in report["sample"]["engines"]
         ]

@@ -106,10 +106,9 @@ class LoadedModel:
         self.input, self.output = _tensor(inputs[0]), _tensor(outputs[0])
         if len(self.input.shape) != 4 or self.input.shape[0] != 1 or self.input.shape[3] != 3:
             raise InputError(f"{name} takes {self.input.shape}; an image input is (1, height, width, 3)")
-        if -1 in inputs[0]["shape_signature"]:
-            raise InputError(
-                f"{name} has an open size {tuple(inputs[0]['shape_signature'])}; convert it with batch 1 and a fixed size"
-            )
+        signature = tuple(int(side) for side in inputs[0]["shape_signature"])
+        if -1 in signature:
+            raise InputError(f"{name} has an open size {signature}; convert it with batch 1 and a fixed size")
         if any_output:
             return
         if len(self.output.shape) != 4 or self.output.shape[:3] != self.input.shape[:3]:

@@ -37,6 +37,15 @@ def test_first_takes_no_more_than_there_are():
         split.first(21)
 
 
+def test_a_choice_of_positions_is_a_split():
+    split, _ = _split()
+    assert split.evenly(3) == [0, 9, 19]
+    assert split.evenly(50) == list(range(20))
+    chosen = split.choose([7, 2])
+    assert chosen.names == ("7", "2")
+    assert [int(example.image[0, 0, 0]) for example in chosen.examples()] == [7, 2]
+
+
 def test_image_and_labels_of_different_sizes_are_refused(tmp_path):
     image = write_picture(tmp_path / "i.png", np.zeros((4, 5, 3), np.uint8))
     labels = write_picture(tmp_path / "l.png", np.zeros((4, 6), np.uint8))

@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg.lite import converter, interpreter
+from kerasseg.lite import calibration, converter, interpreter
+from kerasseg.quiet import quiet
 
 
 def test_quantize_rounds_clips_and_casts():
@@ -46,8 +48,6 @@ def test_files_that_are_no_segmentation_model_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"kernels 'fast' are unknown; give one of xnnpack, reference"):
         interpreter.LoadedModel(path, kernels="fast")
 
-    import keras
-
     def file_of(inputs, outputs):
         return converter.convert(keras.Model(inputs, outputs), recipe="float32")
 
@@ -61,9 +61,46 @@ def test_files_that_are_no_segmentation_model_are_refused(tmp_path):
         interpreter.LoadedModel(file_of(image, [keras.layers.Conv2D(2, 1)(image), keras.layers.Conv2D(3, 1)(image)]))
 
 
-def test_a_truncated_file_is_refused(tmp_path):
-    import keras
+def _from_tf(model):
+    with quiet():
+        return tf.lite.TFLiteConverter.from_keras_model(model).convert()
 
+
+def test_an_open_batch_and_two_pictures_are_refused():
+    image = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match=r"has an open size \(-1, 8, 8, 3\); convert it with batch 1 and a fixed size"):
+        interpreter.LoadedModel(_from_tf(keras.Model(image, keras.layers.Conv2D(2, 1)(image))), any_output=True)
+    first, second = keras.Input((8, 8, 3), batch_size=1), keras.Input((8, 8, 3), batch_size=1)
+    both = keras.Model([first, second], keras.layers.Add()([first, second]))
+    with pytest.raises(ValueError, match="has 2 inputs and 1 outputs"):
+        interpreter.LoadedModel(_from_tf(both), any_output=True)
+
+
+def test_partitions_and_what_lies_between_them():
+    image = keras.Input((8, 8, 3), batch_size=1)
+    x = keras.layers.Conv2D(4, 1)(image)
+    plain = keras.Model(image, keras.layers.Conv2D(2, 1)(keras.layers.ReLU()(x)))
+    swish = keras.Model(image, keras.layers.Conv2D(2, 1)(keras.layers.Activation("hard_swish")(x)))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+
+    def int8(model):
+        return converter.convert(model, recipe="int8", representative=calibration.representative(iter(pictures)))
+
+    assert interpreter.partitions(int8(plain)) == (1, ())
+    assert interpreter.partitions(int8(swish)) == (2, ("HARD_SWISH",))
+
+
+def test_the_inspector_keeps_every_tensor():
+    image = keras.Input((4, 4, 3), batch_size=1)
+    doubled = keras.layers.Rescaling(2.0)(image)
+    content = converter.convert(keras.Model(image, keras.layers.Rescaling(1.0, 5.0)(doubled)), recipe="float32")
+    inspector = interpreter.Inspector(content)
+    inspector.run(np.full((1, 4, 4, 3), 7, np.float32))
+    assert [name for name, _ in inspector.operators] == ["MUL", "ADD"]
+    assert [float(inspector.read(tensor).max()) for tensor in inspector.activations] == [7.0, 14.0, 19.0]
+
+
+def test_a_truncated_file_is_refused(tmp_path):
     image = keras.Input((8, 8, 3), batch_size=1)
     content = converter.convert(keras.Model(image, keras.layers.Conv2D(64, 3, padding="same")(image)), recipe="float32")
     for keep in (0, 16, len(content) // 2, len(content) - 100):

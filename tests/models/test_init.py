@@ -6,6 +6,7 @@ import pytest
 
 import kerasseg
 from kerasseg.models import MODELS, build_model, get_spec
+from kerasseg.models.variants import ACTIVATIONS
 
 # Kim et al. 2025 claim "about 52 %"; the head that fits the claim exactly gives these counts at 21 classes.
 PAPER = {"v3large": 11_756_245, "v3large_sliced": 5_659_605, "v3small": 6_847_813, "v3small_sliced": 3_226_693}
@@ -30,6 +31,16 @@ def test_tuned_and_thin_rows_are_about_as_large_as_the_paper_says():
 def test_the_tail_is_a_switch(tail, channels):
     model = build_model(dataclasses.replace(get_spec("v3large"), tail=tail), size=(64, 64))
     assert model.get_layer("aspp_1x1").input.shape[-1] == channels
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("tail", ["sliced", "half"])
+def test_the_activation_stands_wherever_hard_swish_did(activation, tail):
+    spec = dataclasses.replace(get_spec("v3large", activation=activation), tail=tail)
+    layers = [layer for layer in build_model(spec, size=(64, 64)).layers if isinstance(layer, keras.layers.Activation)]
+    kinds = {layer.activation for layer in layers if not isinstance(layer, keras.layers.ReLU)}
+    assert kinds == {keras.activations.get(activation)}
+    assert len(layers) == 19 + (tail == "half")  # the stem and two in each of blocks 6 to 14
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -85,4 +96,6 @@ def test_unknown_names_list_the_known():
         build_model("resnet")
     with pytest.raises(ValueError, match="output_stride=4 is not supported; give 32, 16 or 8"):
         get_spec("tiny", output_stride=4)
+    with pytest.raises(ValueError, match="unknown activation 'gelu'; known are hard_swish, swish, relu6, relu"):
+        get_spec("tiny", activation="gelu")
     assert kerasseg.list_models()[0] == "v3large"
