@@ -90,6 +90,10 @@ def prepare(directory: RunDir, run: Run, split: Split, settings: QuantizationSet
 
 def _choose(split: Split, settings: QuantizationSettings) -> list[int]:
     count, seed = settings.calibration_examples, settings.calibration_seed
+    if settings.calibration_choice not in calibration.CHOICES:
+        raise InputError(
+            f"calibration_choice {settings.calibration_choice!r} is unknown; give one of {', '.join(calibration.CHOICES)}"
+        )
     if settings.calibration_choice == "random" or count > len(split):
         return calibration.choose(len(split), count=count, seed=seed)
     pixels = np.array([np.bincount(e.labels.ravel(), minlength=256)[:IGNORE_LABEL] for e in split.examples()])

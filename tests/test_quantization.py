@@ -104,6 +104,11 @@ def test_what_a_file_was_made_from_can_be_made_again(run, splits, prepared):
     assert quantization.quantize(again) == quantization.quantize(prepared)
 
 
+def test_an_unknown_choice_of_pictures_is_refused(run, splits):
+    with pytest.raises(ValueError, match="calibration_choice 'best' is unknown; give one of random, covering"):
+        quantization.prepare(*run, splits[0], dataclasses.replace(SETTINGS, calibration_choice="best"))
+
+
 def test_float_layers_by_name_and_by_loss(prepared):
     layers, tensors = quantization.choose_float_layers("aspp_project", prepared, [prepared.image])
     assert layers == ["aspp_project"]
