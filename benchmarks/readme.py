@@ -97,6 +97,15 @@ def engines_table(results: Path) -> str:
     return "\n".join(lines)
 
 
+def twin_line(results: Path) -> str:
+    """Agreement of the quantized Keras model and its file."""
+    story = files.read_json(results / "camvid_v3large_sliced_qat_convert.json")
+    return (
+        f"- QAT: {story['calibration']['epochs']} epochs, learning rate {story['calibration']['learning_rate']}; the twin in Keras and "
+        f"the file agree on {_percent(story['twin_agreement'])} of the pixels of {story['pixel_agreement']['pictures']} pictures."
+    )
+
+
 def remedies_table(results: Path) -> str:
     """What each remedy brought."""
     found = files.read_json(results / "camvid_v3large_sliced_remedies.json")
@@ -233,7 +242,7 @@ BLOCKS = {
     "models": models_table, "camvid": camvid_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line,
     "hurts": hurts_table, "engines": engines_table, "remedies": remedies_table, "calibration": calibration_table,
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
-    "activations": activations_table,
+    "activations": activations_table, "twin": twin_line,
 }  # fmt: skip
 
 

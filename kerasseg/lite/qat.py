@@ -1,14 +1,19 @@
-"""The fake-quantized twin of a model: what int8 will compute, in float, with gradients. Home of tfmot and tf_keras.
+"""The quantized twin of a model: in Keras, with gradients, the very numbers that XNNPACK computes. Home of tfmot and tf_keras.
 
 tensorflow-model-optimization works on tf_keras models only, so the Keras 3 graph is built again there, layer by layer, each in
-tfmot's QuantizeWrapperV2. tfmot's own quantizers are not used, for three reasons that were measured: its ranges start at
--6..6 and drift for thousands of steps; its depthwise kernels get one scale for all channels (it takes the last axis, which has
-length 1); its weight ranges are those of the last training step, wrong for averaged weights. What stands in their place is
-TensorFlow's own fake-quant op, with the ranges that the file will have. The ranges are measured before training and stay; the
-weights learn to live with them.
+tfmot's QuantizeWrapperV2. tfmot's own quantizers are not used, for what was measured: its ranges start at -6..6 and drift for
+thousands of steps; its depthwise kernels get one scale for all channels (it takes the last axis, which has length 1); its
+weight ranges are those of the last training step, wrong for averaged weights; its biases are not rounded.
+
+Fake quantization, TensorFlow's op or Keras', rounds real numbers, and one in ten thousand falls to the other side of a half
+than in the file. A deep network makes several steps of that before its end, and a percent of the pixels change. Here, weights
+and inputs of a layer are whole steps in float32, which holds them exactly, and the result is scaled and rounded as XNNPACK
+does it: only resizes still differ. The ranges are measured before training and stay; the weights learn to live with them.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -38,82 +43,132 @@ MAPPED = {
 }
 
 
-class FixedRange(tfmot.quantization.keras.quantizers.Quantizer):
-    """Fake quantization of an activation to 256 steps of a range that stays."""
-
-    def __init__(self, low: float, high: float):
-        self.low, self.high = low, high
+class _Quantizer(tfmot.quantization.keras.quantizers.Quantizer):
+    """tfmot's interface; these have no variables of their own."""
 
     def build(self, tensor_shape, name, layer):
         return {}
-
-    def __call__(self, inputs, training, weights, **kwargs):
-        return tf.quantization.fake_quant_with_min_max_args(inputs, self.low, self.high)
-
-    def get_config(self):
-        return {"low": self.low, "high": self.high}
-
-
-class PerChannel(tfmot.quantization.keras.quantizers.Quantizer):
-    """Fake quantization of a kernel to -127..127 with a scale an output channel, as TFLite's quantizer does it."""
-
-    def build(self, tensor_shape, name, layer):
-        return {}
-
-    def __call__(self, inputs, training, weights, **kwargs):
-        kernel = _channels_last(inputs)
-        top = _top(kernel)
-        kernel = tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -top, top, narrow_range=True)
-        return tf.reshape(kernel, inputs.shape)
 
     def get_config(self):
         return {}
 
 
-class Bias(tfmot.quantization.keras.quantizers.Quantizer):
-    """Rounding of a bias to steps of input scale * weight scale, as int32 biases have; else one output in 1000 differs."""
+@dataclass(frozen=True)
+class Grid:
+    """The 256 values of a quantized activation: step * (lowest .. highest).
 
-    def __init__(self, input_scale: float, kernel: tf.Variable):
-        self.input_scale, self.kernel = input_scale, kernel
+    Attributes:
+        step: Scale, float32 as in the file.
+        lowest: Of -128..127, less the zero point.
+        highest: Likewise.
+    """
 
-    def build(self, tensor_shape, name, layer):
-        return {}
+    step: np.float32
+    lowest: int
+    highest: int
+
+    @classmethod
+    def of(cls, low: float, high: float) -> "Grid":
+        """As TFLite's quantizer lays it over a range that holds 0."""
+        step = (high - low) / 255
+        zero_point = round(-128 - low / step)
+        return cls(np.float32(step), -128 - zero_point, 127 - zero_point)
+
+
+class Snap(_Quantizer):
+    """Rounds real values to a grid."""
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
 
     def __call__(self, inputs, training, weights, **kwargs):
-        step = self.input_scale * _top(_channels_last(self.kernel)) / 127
-        return inputs + tf.stop_gradient(tf.round(inputs / step) * step - inputs)
-
-    def get_config(self):
-        return {"input_scale": self.input_scale}
+        return _requantize(inputs / self.grid.step, self.grid)
 
 
-def _channels_last(kernel):
-    """A kernel with its output channels last; depthwise ones are (k, k, C, 1)."""
-    return kernel[..., 0] if kernel.shape[-1] == 1 else kernel
+class Requantize(_Quantizer):
+    """An integer result, times the ratio of its step to the grid's, rounded to the grid: half to even, as XNNPACK does."""
+
+    def __init__(self, grid: Grid, multiplier: Callable):
+        self.grid, self.multiplier = grid, multiplier
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return _requantize(inputs * self.multiplier(), self.grid)
 
 
-def _top(kernel):
-    """Largest magnitude of each output channel."""
-    return tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(kernel), range(len(kernel.shape) - 1)), 1e-9))
+class Sum(_Quantizer):
+    """The sum of steps of the grid in float64, rounded half up: XNNPACK adds in fixed point."""
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return _requantize(_straight_through(inputs, tf.floor(inputs + 0.5)), self.grid)
+
+
+class Kernel(_Quantizer):
+    """A kernel in whole steps, -127..127, with a step an output channel, as TFLite's quantizer makes it."""
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        steps = inputs / _over_outputs(inputs, kernel_step(inputs))
+        return _straight_through(steps, tf.round(steps))
+
+
+class Bias(_Quantizer):
+    """A bias in whole steps of input step * kernel step."""
+
+    def __init__(self, step: np.float32, kernel: tf.Variable, offset: float):
+        self.step, self.kernel, self.offset = step, kernel, offset
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        steps = (inputs + self.offset) / (self.step * kernel_step(self.kernel))
+        return _straight_through(steps, tf.round(steps))
+
+
+def kernel_step(kernel):
+    """The scale of each output channel, (C,)."""
+    by_channel = kernel[..., 0] if kernel.shape[-1] == 1 else kernel  # depthwise kernels are (k, k, C, 1)
+    top = tf.reduce_max(tf.abs(by_channel), range(len(by_channel.shape) - 1))
+    return tf.stop_gradient(tf.maximum(top, 1e-9) / 127)
+
+
+def _over_outputs(kernel, values):
+    return values[:, None] if kernel.shape[-1] == 1 else values
+
+
+def _straight_through(soft, hard):
+    """`hard` forwards, the gradient of `soft` backwards (Bengio et al. 2013)."""
+    return soft + tf.stop_gradient(hard - soft)
+
+
+def _requantize(steps, grid: Grid):
+    soft = tf.clip_by_value(steps, grid.lowest, grid.highest)
+    hard = tf.clip_by_value(tf.round(steps), grid.lowest, grid.highest)
+    return tf.cast(_straight_through(soft, hard), tf.float32) * grid.step
+
+
+def _integers(x, step):
+    """A tensor on a grid, in steps."""
+    steps = x / step
+    return _straight_through(steps, tf.round(steps))
 
 
 class _Config(tfmot.quantization.keras.QuantizeConfig):
     """What tfmot's wrapper asks: the quantizers of kernel, bias and output."""
 
-    def __init__(self, input_scale: float, output_range: tuple[float, float] | None):
-        self.input_scale, self.output_range = input_scale, output_range
+    def __init__(self, output: _Quantizer | None, *, step: np.float32 | None = None, offset: float = 0.0):
+        self.output, self.step, self.offset = output, step, offset
 
     def get_weights_and_quantizers(self, layer):
-        if not isinstance(layer, tf_keras.layers.Conv2D | tf_keras.layers.DepthwiseConv2D):
+        if self.step is None:
             return []
         depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
         kernel = layer.depthwise_kernel if depthwise else layer.kernel
-        return [(kernel, PerChannel()), (layer.bias, Bias(self.input_scale, kernel))]
+        return [(kernel, Kernel()), (layer.bias, Bias(self.step, kernel, self.offset))]
 
     def set_quantize_weights(self, layer, quantize_weights):
         if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
             layer.depthwise_kernel, layer.bias = quantize_weights
-        elif isinstance(layer, tf_keras.layers.Conv2D):
+        elif quantize_weights:
             layer.kernel, layer.bias = quantize_weights
 
     def get_activations_and_quantizers(self, layer):
@@ -123,10 +178,10 @@ class _Config(tfmot.quantization.keras.QuantizeConfig):
         pass
 
     def get_output_quantizers(self, layer):
-        return [FixedRange(*self.output_range)] if self.output_range else []
+        return [self.output] if self.output else []
 
     def get_config(self):
-        return {"input_scale": self.input_scale, "output_range": self.output_range}
+        return {}
 
 
 def build(
@@ -136,12 +191,12 @@ def build(
 
     Args:
         model: Folded (no batch norms), Keras 3.
-        layer_ranges: Layer name -> (low, high) of its output, for those that have one.
+        layer_ranges: Layer name -> (low, high) of its output, for those that have one; the others are fused into the next.
         size: (height, width) of its pictures; need not be the model's.
         batch_size: Fixed, or None.
 
     Returns:
-        A tf_keras model from images (B, *size, 3) float32, 0..255, to fake-quantized logits.
+        A tf_keras model from images (B, *size, 3) float32, 0..255, to quantized logits.
 
     Raises:
         InputError: a layer has no counterpart; the message names it.
@@ -153,27 +208,81 @@ def build(
             "use --recipe=int8 for this model"
         )
     image = tf_keras.Input((*size, 3), batch_size=batch_size, name="image")
-    new = {id(model.input): tf.quantization.fake_quant_with_min_max_args(image, 0.0, 255.0)}
-    scales = {id(model.input): 1.0}
+    grids = {name: Grid.of(*span) for name, span in layer_ranges.items()}
+    pictures = Grid.of(0.0, 255.0)
+    new = {id(model.input): (Snap(pictures)(image, training=False, weights={}), pictures.step)}
+    fused = set()
     for layer in model.operations:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        settings = {name: layer.get_config()[name] for name in MAPPED[type(layer)]}
-        if isinstance(layer, keras.layers.Resizing):
-            old = model.input.shape[1:3]
-            settings |= {"height": layer.height * size[0] // old[0], "width": layer.width * size[1] // old[1]}
-        twin = getattr(tf_keras.layers, type(layer).__name__)(name=layer.name, **settings)
-        inputs = [new[id(tensor)] for tensor in folding.inputs_of(layer)]
+        before = [new[id(tensor)] for tensor in folding.inputs_of(layer)]
+        if layer.name in fused:
+            new[id(layer.output)] = before[0]
+            continue
+        grid, offset = grids.get(layer.name), 0.0
+        chain = layer
+        while grid is None and grids and (isinstance(layer, folding.CONVOLUTIONS) or _is_shift(layer)):
+            (chain,) = folding.consumers(model, chain)
+            fused.add(chain.name)
+            grid, offset = grids.get(chain.name), offset + (chain.offset if _is_shift(chain) else 0.0)
+        twin = _namesake(layer, model, size)
         if layer.weights:
-            twin.build(inputs[0].shape)
+            twin.build(before[0][0].shape)
             twin.set_weights(layer.get_weights())
-        before = scales[id(folding.inputs_of(layer)[0])]
-        span = layer_ranges.get(layer.name)
-        scales[id(layer.output)] = (span[1] - span[0]) / 255 if span else before  # else fused, or copied as by padding
-        config = _Config(before, span)
-        wrapper = tfmot.quantization.keras.QuantizeWrapperV2(twin, config, name=f"quant_{layer.name}")
-        new[id(layer.output)] = wrapper(inputs if len(inputs) > 1 else inputs[0])
-    return tf_keras.Model(image, new[id(model.output)], name=model.name)
+        inputs, config = _arithmetic(layer, twin, before, grid, offset)
+        wrapper = tfmot.quantization.keras.QuantizeWrapperV2(
+            twin, config, name=f"quant_{layer.name}", dtype=twin.dtype
+        )  # fmt: skip
+        new[id(layer.output)] = (wrapper(inputs), before[0][1] if grid is None else grid.step)
+    return tf_keras.Model(image, new[id(model.output)][0], name=model.name)
+
+
+def _arithmetic(
+    layer: keras.layers.Layer, twin: tf_keras.layers.Layer, before: list, grid: Grid | None, offset: float
+) -> tuple:  # fmt: skip
+    """A layer's inputs in the form its int8 operator takes them, and what quantizes its weights and output."""
+    tensors, steps = [tensor for tensor, _ in before], [step for _, step in before]
+    if isinstance(layer, folding.CONVOLUTIONS):
+        kernel = twin.depthwise_kernel if isinstance(layer, keras.layers.DepthwiseConv2D) else twin.kernel
+        output = Requantize(grid, lambda: steps[0] * kernel_step(kernel) / grid.step) if grid else None
+        return _integers(tensors[0], steps[0]), _Config(output, step=steps[0], offset=offset)
+    if grid and isinstance(layer, keras.layers.Add):
+        scales = _fixed_point([step / grid.step for step in steps])
+        return [
+            tf.cast(_integers(tensor, step), tf.float64) * scale
+            for tensor, step, scale in zip(tensors, steps, scales, strict=True)
+        ], _Config(Sum(grid))  # fmt: skip
+    if grid and _is_shift(layer):  # ADD of a constant, whose 255 steps are the constant itself
+        factor, shift = _fixed_point([steps[0] / grid.step, np.float32(layer.offset / 255) / grid.step])
+        twin.offset = 255 * shift
+        return tf.cast(_integers(tensors[0], steps[0]), tf.float64) * factor, _Config(Sum(grid))
+    if grid and isinstance(layer, keras.layers.Multiply):
+        integers = [_integers(tensor, step) for tensor, step in zip(tensors, steps, strict=True)]
+        return integers, _Config(Requantize(grid, lambda: steps[0] * steps[1] / grid.step))
+    if grid and isinstance(layer, keras.layers.GlobalAveragePooling2D):
+        return _integers(tensors[0], steps[0]), _Config(Requantize(grid, lambda: steps[0] / grid.step))
+    return tensors if len(tensors) > 1 else tensors[0], _Config(Snap(grid) if grid else None)
+
+
+def _fixed_point(ratios: list[np.float32]) -> list[float]:
+    """Factors as XNNPACK's int8 ADD has them: 21 significant bits of the larger (qs8-vadd, shift = 20 - exponent)."""
+    unit = 2.0 ** (20 - math.frexp(max(ratios))[1] + 1)
+    return [round(float(ratio) * unit) / unit for ratio in ratios]
+
+
+def _is_shift(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Rescaling) and layer.scale == 1.0
+
+
+def _namesake(layer: keras.layers.Layer, model: keras.Model, size: tuple[int, int]) -> tf_keras.layers.Layer:
+    """The tf_keras layer of the same kind, name and settings; resizes follow the pictures' size."""
+    settings = {name: layer.get_config()[name] for name in MAPPED[type(layer)]}
+    if isinstance(layer, keras.layers.Resizing):
+        old = model.input.shape[1:3]
+        settings |= {"height": layer.height * size[0] // old[0], "width": layer.width * size[1] // old[1]}
+    if isinstance(layer, keras.layers.Add) or _is_shift(layer):
+        settings["dtype"] = "float64"
+    return getattr(tf_keras.layers, type(layer).__name__)(name=layer.name, **settings)
 
 
 def _is_mapped(layer: keras.layers.Layer) -> bool:
