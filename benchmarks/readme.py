@@ -101,8 +101,9 @@ def twin_line(results: Path) -> str:
     """Agreement of the quantized Keras model and its file."""
     story = files.read_json(results / "camvid_v3large_sliced_qat_convert.json")
     return (
-        f"- QAT: {story['calibration']['epochs']} epochs, learning rate {story['calibration']['learning_rate']}; the twin in Keras and "
-        f"the file agree on {_percent(story['twin_agreement'])} of the pixels of {story['pixel_agreement']['pictures']} pictures."
+        f"- QAT: {story['calibration']['epochs']} epochs, learning rate {story['calibration']['learning_rate']}; "
+        f"the twin in Keras and the file agree on {_percent(story['twin_agreement'])} of the pixels of "
+        f"{story['pixel_agreement']['pictures']} training pictures."
     )
 
 
