@@ -64,7 +64,7 @@ class Prepared:
 
     def twin(self, *, size: tuple[int, int], batch_size: int | None):
         """The fake-quantized twin, a tf_keras model."""
-        qat = _qat()
+        qat = load_qat()
         tensors = matching.tensors_of_layers(self.model, self.content, self.image)
         by_layer = {layer: self.ranges[tensor] for layer, tensor in tensors.items()}
         return qat.build(self.model, by_layer, size=size, batch_size=batch_size)
@@ -100,8 +100,12 @@ def _choose(split: Split, settings: QuantizationSettings) -> list[int]:
     return calibration.choose_covering(pixels, count=count, seed=seed)
 
 
-def _qat():
-    """The module that needs the extra `qat`."""
+def load_qat():
+    """The module that needs the extra `qat`.
+
+    Raises:
+        InputError: the extra is not installed.
+    """
     try:
         from kerasseg.lite import qat
     except ImportError as error:
@@ -140,7 +144,7 @@ def fine_tune(
     training.make_deterministic(run.config.seed)
     steps = len(splits[0]) // run.config.batch_size
     loss = losses.build_loss(run.config, counts=lambda: splits[0].count_labels()[: run.num_classes])
-    trainer = _qat().Trainer(
+    trainer = load_qat().Trainer(
         prepared.twin(size=run.config.size, batch_size=None),
         loss,
         _teacher(directory, run),

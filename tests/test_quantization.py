@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
-from kerasseg import files, quantization, rundir
+from kerasseg import files, lite, quantization, rundir
 from kerasseg.data.datasets import load_for_run
 from kerasseg.evaluate import evaluate_together
 from kerasseg.lite import interpreter, qat
@@ -102,6 +103,13 @@ def test_what_a_file_was_made_from_can_be_made_again(run, splits, prepared):
     story = json.loads(json.dumps(dataclasses.asdict(dataclasses.replace(SETTINGS, epochs=0)) | {"names": prepared.names}))
     again = quantization.again(*run, splits[0], story)
     assert quantization.quantize(again) == quantization.quantize(prepared)
+
+
+def test_without_the_extra_the_command_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kerasseg.lite.qat", None)
+    monkeypatch.delattr(lite, "qat", raising=False)
+    with pytest.raises(ValueError, match=r"int8_qat needs tensorflow-model-optimization .*pip install 'kerasseg\[qat\]'"):
+        quantization.load_qat()
 
 
 def test_an_unknown_choice_of_pictures_is_refused(run, splits):

@@ -92,9 +92,15 @@ def _quantized(options: ConvertOptions, directory, run, dataset, probes: list) -
     import dataclasses
 
     from kerasseg import quantization
-    from kerasseg.lite import interpreter, qat, recipes
+    from kerasseg.lite import interpreter, recipes
 
     recipe = recipes.get_recipe(options.recipe)
+    if recipe.trained:
+        qat = quantization.load_qat()  # before anything that takes time
+        if options.epochs < 1 or not options.learning_rate > 0:
+            raise InputError(
+                f"--epochs={options.epochs} --learning_rate={options.learning_rate} trains nothing; give at least 1 and above 0"
+            )
     split = dataset.split("train")
     settings = quantization.QuantizationSettings(
         options.calibration_examples, options.calibration_seed, options.calibration_choice,
