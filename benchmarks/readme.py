@@ -72,7 +72,7 @@ def camvid_table(results: Path) -> str:
 
 def hurts_table(results: Path) -> str:
     """The layers that lose most signal-to-noise ratio in the int8 file."""
-    check = files.read_json(results / "camvid_v3large_sliced_recipes.json")
+    check = files.read_json(results / "camvid_v3large_sliced_per_layer.json")
     worst = sorted(check["per_layer"], key=lambda one: -one["lost_db"])[:6]
     lines = ["| layer | operator | dB lost in it | dB left after it |", "|---|---|---:|---:|"]
     lines += [f"| `{one['layer']}` | {one['operator']} | {one['lost_db']:.1f} | {one['snr_db']:.1f} |" for one in worst]

@@ -103,18 +103,17 @@ def noise(found: Sequence, *, path: Path) -> None:
         path: Of the PNG.
     """
     shown = [one for one in found if abs(one.snr_db) < 100]  # tensors without noise, or without signal
-    figure, axes = plt.subplots(figsize=(12, 5))
+    figure, axes = plt.subplots(figsize=(10, 4.5))
     axes.plot([one.snr_db for one in shown], color="tab:blue", linewidth=1.2)
     worst = sorted(range(len(shown)), key=lambda i: -shown[i].lost_db)[:10]
-    for rank, i in enumerate(sorted(worst)):
-        axes.plot(i, shown[i].snr_db, "o", color="tab:red", markersize=5)
-        axes.annotate(
-            f"{shown[i].layer} -{shown[i].lost_db:.0f} dB", (i, shown[i].snr_db), textcoords="offset points",
-            xytext=(6, 8 + 12 * (rank % 3)), fontsize=7, rotation=20,
-        )  # fmt: skip
+    for rank, i in enumerate(worst, start=1):
+        label = f"{rank}  {shown[i].layer}, -{shown[i].lost_db:.0f} dB"
+        axes.plot(i, shown[i].snr_db, "o", color="tab:red", markersize=5, label=label)
+        axes.annotate(str(rank), (i, shown[i].snr_db), textcoords="offset points", xytext=(4, -11), fontsize=9)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8, handlelength=0)
     axes.set_xlabel("operator, in order of execution")
     axes.set_ylabel("signal to noise against float, dB")
-    axes.set_title("where int8 hurts: red, the ten layers that lose most")
+    axes.set_title("where int8 hurts: the ten layers that lose most")
     axes.grid(alpha=0.3)
     _save(figure, path)
 

@@ -9,6 +9,7 @@ from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import Inspector
 
 LARGEST_DB = 120.0  # stands for "no noise at all"
+IDEAL_DB = 49.9  # of 256 steps: 6.02 * 8 + 1.76 (Bennett 1948); what is better than that has not been quantized yet
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Noise:
         layer: The Keras layer whose output that is; the tensor's name where it is not known.
         operator: As in TFLite's schema.
         snr_db: 10 log10 of signal power over noise power, over all pictures; what came from before is in it.
-        lost_db: By how much `snr_db` is below the worst of the operator's inputs: the loss made here.
+        lost_db: By how much `snr_db` is below the worst of the operator's inputs, or below IDEAL_DB: the loss made here.
     """
 
     tensor: str
@@ -58,6 +59,7 @@ def compare(quantized: bytes, floating: bytes, images: Sequence[np.ndarray]) -> 
         output = operator.outputs[0]
         if output in snr:
             before = min([snr[tensor] for tensor in operator.inputs if tensor in snr], default=LARGEST_DB)
+            before = min(before, IDEAL_DB)
             found.append(Noise(ours.names[output], ours.names[output], operator.name, snr[output], before - snr[output]))
     return found
 

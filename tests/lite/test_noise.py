@@ -47,4 +47,6 @@ def test_the_worst_layer_is_the_one_with_the_worst_range(files):
 
 
 def test_a_file_has_no_noise_against_itself(files):
-    assert {one.snr_db for one in noise.compare(files[0], files[0], IMAGES)} == {noise.LARGEST_DB}
+    found = noise.compare(files[0], files[0], IMAGES)
+    assert {one.snr_db for one in found} == {noise.LARGEST_DB}
+    assert max(one.lost_db for one in found) < 0
