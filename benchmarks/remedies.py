@@ -63,8 +63,6 @@ def measure(options: BenchmarkOptions) -> dict:
     equalization.is_untied = is_untied
     score("the stem's shortcut scaled on its own", equalization.equalize(folded, representative, gated=frozenset()))
     score("the stem's hard-swish equalized too", equalization.equalize(folded, representative))
-    every = frozenset(layer.name for layer in folded.layers if equalization.is_hard_swish(layer))
-    score("every hard-swish equalized (not kept)", equalization.equalize(folded, representative, gated=every))
     return {"model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "rows": rows, **provenance()}
 
 
