@@ -13,7 +13,7 @@ from kerasseg.errors import InputError
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Prints JSON. Every file is timed at its own input size, which is printed; kerasseg's weights are fresh."""
+    """Prints JSON. Every file is timed at its own input size, which is printed; kerasseg's weights are `latency.settled`."""
 
     peers: tuple[str, ...] = setting((), ".tflite files that take a picture")
     models: tuple[str, ...] = setting(("edge_sliced", "edge_small"), "rows of MODELS")
@@ -26,9 +26,10 @@ class BenchmarkOptions:
 def measure(options: BenchmarkOptions) -> dict:
     """Converts kerasseg's models and times everything, run by run in turn."""
     import keras
+    from latency import settled
 
     from kerasseg.lite import calibration, converter, equalization, folding, interpreter, latency
-    from kerasseg.models import build_model
+    from kerasseg.models import get_spec
     from kerasseg.provenance import provenance
 
     keras.utils.set_random_seed(0)
@@ -37,8 +38,7 @@ def measure(options: BenchmarkOptions) -> dict:
     representative = calibration.representative(iter(images))
     contents = {}
     for name in options.models:
-        model = folding.fold(build_model(name, size=(side, side), num_classes=21, batch_size=1))
-        equal = equalization.equalize(model, representative)
+        equal = equalization.equalize(folding.fold(settled(get_spec(name), images[:1])), representative)
         contents[name] = converter.convert(equal, recipe="int8", representative=representative)
     contents |= {Path(peer).name: Path(peer).read_bytes() for peer in options.peers}
     rows = []

@@ -137,7 +137,7 @@ def _over_outputs(kernel, values):
 
 def _straight_through(soft, hard):
     """`hard` forwards, the gradient of `soft` backwards (Bengio et al. 2013)."""
-    return soft + tf.stop_gradient(hard - soft)
+    return (soft - tf.stop_gradient(soft)) + tf.stop_gradient(hard)  # 0 + hard: exact, so that ties stay ties
 
 
 def _requantize(steps, grid: Grid):
