@@ -62,7 +62,7 @@ def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, spli
         interpreter.predictor(interpreter.LoadedModel(content)),
     ]
     _, agreement = evaluate_together(predicts, splits[1], class_names=run[1].class_names, size=run[1].eval_size)
-    assert agreement[1] > 0.98
+    assert agreement[1] > 0.995
 
 
 def test_stopped_and_resumed_it_ends_the_same(run, splits, tuned, tmp_path):
