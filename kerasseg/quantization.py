@@ -4,7 +4,7 @@ import dataclasses
 import json
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -113,14 +113,6 @@ def load_qat():
     return qat
 
 
-@dataclass
-class _Progress:
-    epoch: int = 0
-    best_miou: float = -1.0
-    best_epoch: int = 0
-    history: list[dict] = field(default_factory=list)
-
-
 def fine_tune(
     directory: RunDir, run: Run, prepared: Prepared, splits: tuple[Split, Split], settings: QuantizationSettings, log: Log
 ) -> Prepared:
@@ -137,10 +129,13 @@ def fine_tune(
         log: Gets a line an epoch.
 
     Raises:
-        InputError: the folder holds training with other settings, or a layer cannot be mapped.
+        InputError: the folder holds training with other settings or from other weights, a layer cannot be mapped, or the
+            loss is not finite.
     """
     folder = directory.path / "qat"
-    _refuse_other(folder / "settings.json", settings)
+    # The weights it started from belong to the settings: a run that was trained on starts QAT anew.
+    asked = dataclasses.asdict(settings) | {"weights_sha256": files.sha256(directory.best_weights)}
+    _refuse_other(folder / "settings.json", asked)
     training.make_deterministic(run.config.seed)
     steps = len(splits[0]) // run.config.batch_size
     loss = losses.build_loss(run.config, counts=lambda: splits[0].count_labels()[: run.num_classes])
@@ -153,16 +148,18 @@ def fine_tune(
         clip_norm=run.config.clip_norm,
         ema_decay=run.config.ema_decay,
     )
-    progress = _Progress()
+    progress = training.Progress()
     checkpoint, best = folder / "checkpoint.npz", folder / "best.weights.h5"
     if checkpoint.exists():
         progress = _restore(checkpoint, trainer)
         log(f"resuming QAT after epoch {progress.epoch} of {settings.epochs}")
     else:
-        files.write_json(folder / "settings.json", dataclasses.asdict(settings))
+        files.write_json(folder / "settings.json", asked)
     for epoch in range(progress.epoch, settings.epochs):
         batches = pipeline.train_batches(splits[0], run.config, epoch=epoch)
         row = {"epoch": epoch + 1, "loss": trainer.epoch(batches)}
+        if not np.isfinite(row["loss"]):
+            raise InputError(f"the loss of QAT is {row['loss']} in epoch {epoch + 1}; try a lower --learning_rate")
         trainer.give_average(prepared.model)
         predict = interpreter.predictor(interpreter.LoadedModel(quantize(prepared)))
         scores = evaluate(predict, splits[1], class_names=run.class_names, size=run.eval_size)
@@ -263,9 +260,9 @@ def choose_float_layers(asked: str, prepared: Prepared, images: Sequence[np.ndar
     return layers, names
 
 
-def _refuse_other(path: Path, settings: QuantizationSettings) -> None:
+def _refuse_other(path: Path, new: dict) -> None:
     if path.exists():
-        old, new = files.read_json(path), dataclasses.asdict(settings)
+        old = files.read_json(path)
         different = [f"{key} ({old.get(key)} there, {new[key]} asked)" for key in new if old.get(key) != new[key]]
         if different:
             raise InputError(
@@ -274,11 +271,11 @@ def _refuse_other(path: Path, settings: QuantizationSettings) -> None:
             )
 
 
-def _restore(checkpoint: Path, trainer) -> _Progress:
+def _restore(checkpoint: Path, trainer) -> training.Progress:
     try:
         with checkpoint.open("rb") as file, np.load(file) as stored:
             arrays = dict(stored)
         trainer.restore(arrays)
-        return _Progress(**json.loads(arrays["progress"].tobytes()))
+        return training.Progress(**json.loads(arrays["progress"].tobytes()))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{checkpoint} cannot be resumed from ({error}); restore it or remove its folder") from error
