@@ -70,6 +70,7 @@ class Grid:
     @classmethod
     def of(cls, low: float, high: float) -> "Grid":
         """As TFLite's quantizer lays it over a range that holds 0."""
+        low, high = float(np.float32(low)), float(np.float32(high))  # as the file is told
         step = (high - low) / 255
         zero_point = round(-128 - low / step)
         return cls(np.float32(step), -128 - zero_point, 127 - zero_point)
