@@ -118,22 +118,6 @@ def remedies_table(results: Path) -> str:
     return "\n".join(["| step | val mIoU |", "|---|---:|", *(f"| {step} | {_percent(miou)} |" for step, miou in rows)])
 
 
-def calibration_table(results: Path) -> str:
-    """Calibration pictures against mIoU."""
-    found = files.read_json(results / "camvid_v3large_sliced_calibration.json")
-    groups: dict[tuple, list[dict]] = {}
-    for row in found["rows"]:
-        groups.setdefault((row["count"], row["choice"]), []).append(row)
-    lines = ["| pictures | choice | val mIoU of each seed | mean | seconds |", "|---:|---|---|---:|---:|"]
-    for (count, choice), rows in groups.items():
-        scores = [row["miou"] for row in rows]
-        lines.append(
-            f"| {count} | {choice} | {', '.join(map(_percent, scores))} | {_percent(sum(scores) / len(scores))} "
-            f"| {sum(row['seconds'] for row in rows) / len(rows):.0f} |"
-        )
-    return "\n".join([*lines, "", f"Keras: {_percent(found['keras_miou'])}."])
-
-
 def float_layers_table(results: Path) -> str:
     """Latency and mIoU against the number of layers left in float."""
     check = files.read_json(results / "camvid_v3large_sliced_float_layers.json")
@@ -241,7 +225,7 @@ def _percent(share: float) -> str:
 
 BLOCKS = {
     "models": models_table, "camvid": camvid_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line,
-    "hurts": hurts_table, "engines": engines_table, "remedies": remedies_table, "calibration": calibration_table,
+    "hurts": hurts_table, "engines": engines_table, "remedies": remedies_table,
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
     "activations": activations_table, "twin": twin_line,
 }  # fmt: skip
