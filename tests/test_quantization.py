@@ -65,7 +65,7 @@ def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, spli
     assert agreement[1] > 0.995
 
 
-def test_stopped_and_resumed_it_ends_the_same(run, splits, tuned, tmp_path):
+def test_stopped_and_resumed_it_ends_the_same_but_for_rounding(run, splits, tuned, tmp_path):
     # As if the process had been killed after the first epoch: go back to its checkpoint.
     first = tmp_path / "again"
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,8 @@ def test_stopped_and_resumed_it_ends_the_same(run, splits, tuned, tmp_path):
     resumed, lines = _tuned(run, splits, first)
     assert lines[0] == "resuming QAT after epoch 1 of 2"
     for path, value in _weights(tuned[0]).items():
-        np.testing.assert_array_equal(_weights(resumed)[path], value)
+        # On a busy machine two whole runs differed by 4e-9; a step that is lost or done twice moves weights by 1e-4.
+        np.testing.assert_allclose(_weights(resumed)[path], value, rtol=0, atol=1e-6)
 
 
 def _stop_at_second(evaluate):
