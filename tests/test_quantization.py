@@ -75,8 +75,8 @@ def test_stopped_and_resumed_it_ends_the_same_but_for_rounding(run, splits, tune
     resumed, lines = _tuned(run, splits, first)
     assert lines[0] == "resuming QAT after epoch 1 of 2"
     for path, value in _weights(tuned[0]).items():
-        # On a busy machine two whole runs differed by 4e-9; a step that is lost or done twice moves weights by 1e-4.
-        np.testing.assert_allclose(_weights(resumed)[path], value, rtol=0, atol=1e-6)
+        # Two whole runs differ in the last bit (2e-7 of a weight); a step lost or done twice moves each by up to 1e-4.
+        np.testing.assert_allclose(_weights(resumed)[path], value, rtol=1e-6, atol=1e-6)
 
 
 def _stop_at_second(evaluate):
