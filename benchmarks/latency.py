@@ -68,14 +68,14 @@ def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
     ]  # fmt: skip
 
 
-def settled(spec, image: np.ndarray):
+def settled(spec, image: np.ndarray, *, num_classes: int = 21):
     """A fresh model whose batch norms hold the statistics of a picture.
 
     With those it starts with, signals shrink from layer to layer until XNNPACK hands back operators for their tiny scales.
     """
     from kerasseg.models import build_model
 
-    model = build_model(spec, size=image.shape[1:3], num_classes=21, batch_size=1, bn_momentum=0.0)
+    model = build_model(spec, size=image.shape[1:3], num_classes=num_classes, batch_size=1, bn_momentum=0.0)
     model(image.astype(np.float32), training=True)
     return model
 

@@ -13,7 +13,8 @@ from kerasseg.data.labels import IGNORE_LABEL
 class SegmentationLoss(keras.losses.Loss):
     """A weighted sum of cross-entropy, soft Dice and Lovasz-softmax over the labelled pixels of a batch.
 
-    Called with y_true (B, H, W), class ids or 255, and y_pred (B, H, W, C) logits; gives a scalar.
+    Called with y_true (B, H, W), class ids or 255, and y_pred (B, h, w, C) logits, which are resized to the labels where
+    they are coarser; gives a scalar.
 
     Args:
         ce_weight: Factor of `cross_entropy`.
@@ -34,6 +35,8 @@ class SegmentationLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         labels = ops.cast(y_true, "int32")
+        if y_pred.shape[1:3] != labels.shape[1:3]:
+            y_pred = ops.image.resize(y_pred, labels.shape[1:3], interpolation="bilinear")
         return sum(weight * term(labels, y_pred) for weight, term in self.terms if weight)
 
 

@@ -118,6 +118,29 @@ def noise(found: Sequence, *, path: Path) -> None:
     _save(figure, path)
 
 
+def memory(found: Sequence, *, path: Path) -> None:
+    """Writes a figure of the bytes that are alive while each operator of a .tflite file runs, with the peak named.
+
+    Args:
+        found: `kerasseg.lite.memory.Live`, in order of execution.
+        path: Of the PNG or SVG.
+    """
+    sizes = [one.live_bytes / 1024 for one in found]
+    top = int(np.argmax(sizes))
+    figure, axes = plt.subplots(figsize=(10, 3.6))
+    axes.bar(range(len(sizes)), sizes, width=1.0, color=["tab:red" if i == top else "tab:blue" for i in range(len(sizes))])
+    axes.annotate(
+        f"{found[top].layer} ({found[top].operator}): {sizes[top]:.0f} KiB",
+        (top, sizes[top]), xytext=(0, 6), textcoords="offset points", ha="left" if top < len(sizes) / 2 else "right",
+    )  # fmt: skip
+    axes.set_ylim(0, 1.15 * sizes[top])
+    axes.set_xlim(-0.5, len(sizes) - 0.5)
+    axes.set_xlabel("operator, in order of execution")
+    axes.set_ylabel("live activations, KiB")
+    axes.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
 def _patches(class_names: tuple[str, ...]) -> list[Patch]:
     colors = palette(class_names)
     return [Patch(color=np.array(color) / 255, label=name) for color, name in zip(colors, class_names, strict=True)]

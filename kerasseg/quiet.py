@@ -7,11 +7,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from typing import IO
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Iterator[list[str]]:
     """Swallows what Python and C++ print on stdout and stderr, and warnings; an exception carries the end of it as a note.
+
+    Yields a list that holds what was printed, once the block is left.
 
     TensorFlow's import prints before its log level is read, and its converter prints some 600 lines, most of them past
     Python's sys.stderr; hence the file descriptors. In a notebook sys.stdout is no file descriptor; hence both.
@@ -20,18 +23,24 @@ def quiet() -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     printed = io.StringIO()
+    said: list[str] = []
     with tempfile.TemporaryFile() as kept:
         try:
             for descriptor in (1, 2):
                 os.dup2(kept.fileno(), descriptor)
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                yield
+                yield said
         except Exception as error:
-            kept.seek(0)
-            error.add_note(printed.getvalue()[-2000:] + kept.read()[-2000:].decode(errors="replace"))
+            error.add_note(printed.getvalue()[-2000:] + _read(kept)[-2000:])
             raise
         finally:
             for descriptor, original in zip((1, 2), saved, strict=True):
                 os.dup2(original, descriptor)
                 os.close(original)
+            said += [printed.getvalue(), _read(kept)]
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

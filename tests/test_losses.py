@@ -78,3 +78,14 @@ def test_class_weights_against_hand_counts():
     # Frequencies 0.8, 0.2: 1 / f = 1.25, 5, mean 3.125; 1 / sqrt(f) has the ratio sqrt(4) = 2.
     np.testing.assert_allclose(losses.class_weights(np.array([80, 20]), kind="balanced"), [0.4, 1.6])
     np.testing.assert_allclose(losses.class_weights(np.array([80, 20]), kind="sqrt"), [2 / 3, 4 / 3], rtol=1e-6)
+
+
+def test_coarse_logits_are_resized_to_the_labels():
+    labels = np.zeros((1, 4, 4), np.uint8)
+    coarse = np.zeros((1, 2, 2, 2), np.float32)
+    coarse[..., 0] = [[2.0, 0.0], [2.0, 0.0]]
+    # Half-pixel centres: the columns of the 4 wide result lie at -0.25, 0.25, 0.75, 1.25, that is 2, 1.5, 0.5, 0.
+    fine = np.zeros((1, 4, 4, 2), np.float32)
+    fine[..., 0] = [2.0, 1.5, 0.5, 0.0]
+    loss = losses.SegmentationLoss()
+    assert float(loss(labels, coarse)) == pytest.approx(float(loss(labels, fine)), rel=1e-6)

@@ -1,5 +1,6 @@
 """A .tflite file as the table of tensors and operators that it is."""
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,18 @@ class Graph:
         if data is None or not len(data) or self.dtype(tensor) is None:
             return None
         return np.frombuffer(bytes(data), self.dtype(tensor)).reshape(self.shape(tensor))
+
+    def macs(self) -> int:
+        """Multiply-accumulates of all convolutions and fully connected layers, for one run."""
+        total = 0
+        for operator in self.operators:
+            if operator.name in ("CONV_2D", "FULLY_CONNECTED"):
+                total += math.prod(self.shape(operator.outputs[0])) * math.prod(self.shape(operator.inputs[1])[1:])
+            elif operator.name == "DEPTHWISE_CONV_2D":
+                total += math.prod(self.shape(operator.outputs[0])) * math.prod(self.shape(operator.inputs[1])[1:3])
+            elif operator.name == "TRANSPOSE_CONV":
+                total += math.prod(self.shape(operator.inputs[2])) * math.prod(self.shape(operator.inputs[1])[:3])
+        return total
 
     def set_range(self, tensor: int, low: float, high: float) -> None:
         """Notes the range that TFLite's quantizer is to give a float tensor."""

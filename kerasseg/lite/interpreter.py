@@ -1,6 +1,6 @@
 """LiteRT: loading a .tflite file, quantizing its input, reading its output. The only importer of ai_edge_litert."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from ai_edge_litert import interpreter as litert
 
 from kerasseg import files
 from kerasseg.errors import InputError
+from kerasseg.logits import class_ids
 from kerasseg.quiet import quiet
 
 KERNELS = ("xnnpack", "reference")
@@ -62,7 +63,7 @@ class LoadedModel:
 
     Attributes:
         input: Its only input, an image (1, H, W, 3).
-        output: Its only output, logits (1, H, W, C).
+        output: Its only output, logits (1, H / s, W / s, C) with a whole number s.
         threads: Of the interpreter.
     """
 
@@ -111,8 +112,11 @@ class LoadedModel:
             raise InputError(f"{name} has an open size {signature}; convert it with batch 1 and a fixed size")
         if any_output:
             return
-        if len(self.output.shape) != 4 or self.output.shape[:3] != self.input.shape[:3]:
-            raise InputError(f"{name} gives {self.output.shape} for {self.input.shape}; logits are (1, height, width, classes)")
+        if not _are_logits(self.output.shape, self.size):
+            raise InputError(
+                f"{name} gives {self.output.shape} for {self.input.shape}; logits are (1, height, width, classes), or a whole "
+                "fraction of that height and width"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -183,6 +187,38 @@ class Inspector:
         return dequantize(self._interpreter.get_tensor(tensor), scale=scale, zero_point=zero_point)
 
 
+class Reference:
+    """Any file, run by LiteRT's reference kernels with every tensor kept: numbers in and out as they are in the file.
+
+    Attributes:
+        inputs: In the file's order.
+        outputs: Likewise.
+    """
+
+    def __init__(self, content: bytes):
+        with quiet():
+            self._interpreter = litert.Interpreter(
+                model_content=content,
+                num_threads=1,
+                experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
+                experimental_preserve_all_tensors=True,
+            )
+            self._interpreter.allocate_tensors()
+        self.inputs = [_tensor(detail) for detail in self._interpreter.get_input_details()]
+        self.outputs = [_tensor(detail) for detail in self._interpreter.get_output_details()]
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs the model on one array an input, of its shape and type; returns the outputs."""
+        for tensor, values in zip(self.inputs, inputs, strict=True):
+            self._interpreter.set_tensor(tensor.index, values)
+        self._interpreter.invoke()
+        return [self.read(tensor.index) for tensor in self.outputs]
+
+    def read(self, tensor: int) -> np.ndarray:
+        """A tensor of the last run."""
+        return self._interpreter.get_tensor(tensor)
+
+
 def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
     """How many parts of a file LiteRT hands to XNNPACK, and the operators between them that it runs itself."""
     content = source if isinstance(source, bytes) else source.read_bytes()
@@ -204,6 +240,12 @@ def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
     return len(delegates), tuple(left[index] for index in sorted(left))
 
 
+def _are_logits(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    if len(shape) != 4 or shape[0] != 1:
+        return False
+    return any(size == (shape[1] * stride, shape[2] * stride) for stride in (1, 2, 4, 8, 16, 32))
+
+
 def _tensor(detail: dict) -> Tensor:
     scale, zero_point = detail["quantization"]
     return Tensor(
@@ -217,7 +259,7 @@ def predictor(model: LoadedModel) -> Callable[[np.ndarray], np.ndarray]:
     def predict(images: np.ndarray) -> np.ndarray:
         model.set_image(images.astype(np.float32))
         model.invoke()
-        return np.argmax(model.raw_logits(), -1).astype(np.uint8)
+        return class_ids(model.raw_logits(), size=model.size)
 
     return predict
 

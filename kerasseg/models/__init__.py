@@ -37,7 +37,8 @@ def build_model(
         precision: "float32" or "mixed_bfloat16"; the logits are float32 in either.
 
     Returns:
-        A functional model from image (B, H, W, 3), values 0..255, to logits (B, H, W, num_classes) float32.
+        A functional model from image (B, H, W, 3), values 0..255, to logits (B, H / s, W / s, num_classes) float32 with s
+        the spec's `logits_stride`, 1 in all but the micro_* rows.
 
     Raises:
         InputError: an unknown name, or a size that does not divide.
@@ -55,7 +56,10 @@ def build_model(
         x = heads.aspp(high, spec, momentum=bn_momentum)
         x = decoder.decode(x, low, spec, momentum=bn_momentum)
         x = keras.layers.Conv2D(num_classes, 1, name="logits")(x)
-        logits = blocks.resize(x, size, name="logits_resize", dtype="float32")
+        if spec.logits_stride == 1:
+            x = blocks.resize(x, size, name="logits_resize", dtype="float32")
+        else:
+            x = keras.layers.Activation("linear", name="logits_float32", dtype="float32")(x)
     finally:
         keras.config.set_dtype_policy(outside)
-    return keras.Model(image, logits, name="deeplabv3plus")
+    return keras.Model(image, x, name="deeplabv3plus")

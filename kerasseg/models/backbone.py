@@ -25,24 +25,20 @@ class Backbone:
 
     Attributes:
         build: The function of keras.applications.
-        stride4: Name of the layer whose output has stride 4; the decoder's skip.
-        last: Name of the last block's layer, before the last expansion layer.
+        skips: Stride -> number of the last block of that stride, whose output the decoder may take.
+        last: Number of the last block, before the last expansion layer.
         downsampling: Block number -> output stride of that block, for the blocks of stride 2.
     """
 
     build: Callable[..., keras.Model]
-    stride4: str
-    last: str
+    skips: dict[int, int]
+    last: int
     downsampling: dict[int, int]
 
 
 BACKBONES = {
-    "large": Backbone(
-        keras.applications.MobileNetV3Large, "expanded_conv_2_add", "expanded_conv_14_add", {1: 4, 3: 8, 6: 16, 12: 32}
-    ),
-    "small": Backbone(
-        keras.applications.MobileNetV3Small, "expanded_conv_project_bn", "expanded_conv_10_add", {0: 4, 1: 8, 3: 16, 8: 32}
-    ),
+    "large": Backbone(keras.applications.MobileNetV3Large, {4: 2, 8: 5}, 14, {1: 4, 3: 8, 6: 16, 12: 32}),
+    "small": Backbone(keras.applications.MobileNetV3Small, {4: 0, 8: 2}, 10, {0: 4, 1: 8, 3: 16, 8: 32}),
 }
 
 
@@ -51,7 +47,8 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
 
     Returns:
         (image, low, high): the symbolic input (B, H, W, 3) with values 0..255 (a Rescaling is built in), the features
-        of stride 4 and the deepest ones, of stride `spec.output_stride`.
+        that the decoder refines with, of stride 4 or `spec.logits_stride` where that is more, and the deepest ones, of
+        stride `spec.output_stride`.
     """
     known = BACKBONES[spec.backbone]
     reference = known.build(input_shape=(*size, 3), alpha=spec.alpha, include_top=False, weights=None)
@@ -62,8 +59,8 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
         clone_function=lambda layer: _adapted(layer, known, spec, bn_momentum),
         call_function=_name_operations(reference),
     )
-    low = clone.get_layer(known.stride4).output
-    high = clone.get_layer(known.last).output
+    low = _block_output(clone, known.skips[max(4, spec.logits_stride)])
+    high = _block_output(clone, known.last if spec.last_block == -1 else spec.last_block)
     if spec.tail == "full":
         high = clone.output
     elif spec.tail == "half":
@@ -76,6 +73,13 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
 def owns(path: str) -> bool:
     """Whether a layer name or variable path belongs to the backbone rather than to head or decoder."""
     return _LAYER.match(path.split("/")[0]) is not None
+
+
+def _block_output(model: keras.Model, number: int):
+    """What a block gives: the sum with its shortcut, where it has one."""
+    prefix = f"expanded_conv_{number}_" if number else "expanded_conv_"
+    names = {layer.name for layer in model.layers}
+    return model.get_layer(f"{prefix}add" if f"{prefix}add" in names else f"{prefix}project_bn").output
 
 
 def _block_number(layer_name: str) -> int | None:

@@ -7,9 +7,11 @@ from kerasseg.models.variants import ModelSpec
 
 
 def decode(high, low, spec: ModelSpec, *, momentum: float):
-    """Joins the head's output with the stride-4 features and refines. Returns (B, H/4, W/4, spec.decoder_filters)."""
+    """Joins the head's output with the low features and refines. Returns (B, h, w, spec.decoder_filters), as large as `low`."""
     conv3x3 = blocks.separable_bn_relu if spec.separable else blocks.conv_bn_relu
-    x = blocks.resize(high, low.shape[1:3], name="decoder_resize")
+    x = high
+    if high.shape[1:3] != low.shape[1:3]:
+        x = blocks.resize(high, low.shape[1:3], name="decoder_resize")
     if spec.skip_filters:
         skip = blocks.conv_bn_relu(low, spec.skip_filters, 1, name="decoder_skip", momentum=momentum)
         x = keras.layers.Concatenate(name="decoder_concat")([x, skip])

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasseg.errors import InputError
+from kerasseg.logits import class_ids
 from kerasseg.models import build_model, get_spec
 from kerasseg.rundir import Run, RunDir
 
@@ -57,6 +58,6 @@ def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
 
     def predict(images: np.ndarray) -> np.ndarray:
-        return np.argmax(model.predict_on_batch(images.astype(np.float32)), -1).astype(np.uint8)
+        return class_ids(model.predict_on_batch(images.astype(np.float32)), size=images.shape[1:3])
 
     return predict

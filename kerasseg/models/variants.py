@@ -12,6 +12,7 @@ class ModelSpec:
 
     Attributes:
         backbone: "large" or "small", a key of `kerasseg.models.backbone.BACKBONES`.
+        last_block: Number of the last block of the backbone that is kept; -1 keeps all. A cut one needs the sliced tail.
         tail: What follows the last block: "full" keeps the last expansion layer (1x1, V3-Large 160 -> 960), "half"
             has one of half its width (480, as Google's own segmentation models; Howard et al. 2019, section 6.4),
             "sliced" has none (Kim et al. 2025).
@@ -23,9 +24,12 @@ class ModelSpec:
         decoder_filters: Filters of the decoder's two 3x3 convolutions.
         separable: Whether the head's 3x3 convolutions are depthwise and pointwise instead of plain.
         activation: What stands where MobileNetV3 has hard-swish, one of ACTIVATIONS.
+        logits_stride: Input pixels to one of the logits, along a side: 1 resizes them inside the model; 4 or 8 leaves them as
+            the decoder, which then works at that stride, makes them, and whoever needs class ids resizes them outside.
     """
 
     backbone: str = "large"
+    last_block: int = -1
     tail: str = "full"
     alpha: float = 1.0
     output_stride: int = 16
@@ -35,6 +39,7 @@ class ModelSpec:
     decoder_filters: int = 256
     separable: bool = False
     activation: str = "hard_swish"
+    logits_stride: int = 1
 
 
 MODELS: dict[str, ModelSpec] = {
@@ -51,6 +56,21 @@ MODELS: dict[str, ModelSpec] = {
     # Our own rows: the cut and separable convolutions together.
     "edge_sliced": ModelSpec(tail="sliced", filters=128, decoder_filters=128, separable=True),
     "edge_small": ModelSpec(backbone="small", tail="sliced", filters=64, skip_filters=24, decoder_filters=64, separable=True),
+    # For microcontrollers, named after the side of their square input. V3-Small down to stride 8, cut where the next block
+    # would take more than it brings; relu, because hard-swish keeps three tensors alive where relu is part of the convolution;
+    # logits at stride 4. benchmarks/micro_search.py shows what else was there.
+    "micro_96": ModelSpec(
+        backbone="small", last_block=5, tail="sliced", output_stride=8, rates=(2, 4), filters=48, skip_filters=16,
+        decoder_filters=48, separable=True, activation="relu", logits_stride=4,
+    ),
+    "micro_128": ModelSpec(
+        backbone="small", last_block=8, tail="sliced", output_stride=8, rates=(2, 4), filters=48, skip_filters=16,
+        decoder_filters=48, separable=True, activation="relu", logits_stride=4,
+    ),
+    "micro_160": ModelSpec(
+        backbone="small", last_block=8, tail="sliced", output_stride=8, rates=(2, 4), filters=64, skip_filters=16,
+        decoder_filters=64, separable=True, activation="relu", logits_stride=4,
+    ),
     # Small enough to train in a test.
     "tiny": ModelSpec(
         backbone="small", tail="sliced", alpha=0.35, rates=(2, 4), filters=32, skip_filters=16, decoder_filters=32,

@@ -33,6 +33,24 @@ def test_the_tail_is_a_switch(tail, channels):
     assert model.get_layer("aspp_1x1").input.shape[-1] == channels
 
 
+def test_a_coarser_decoder_takes_the_features_of_its_stride():
+    # V3-Small has 16 channels at stride 4 and 24 at stride 8 (Howard et al. 2019, table 2).
+    for stride, channels in ((4, 16), (8, 24)):
+        model = build_model(dataclasses.replace(get_spec("micro_128"), logits_stride=stride), size=(64, 64), num_classes=5)
+        assert model.get_layer("decoder_skip").input.shape[1:] == (64 // stride, 64 // stride, channels)
+        assert model.output.shape == (None, 64 // stride, 64 // stride, 5)
+
+
+# Blocks of V3-Small: 0 to 10, channels as in Howard et al. 2019, table 2. Block 8 is the first of its width: no shortcut.
+@pytest.mark.parametrize(("last", "layer", "channels"), [(5, "_5_add", 40), (8, "_8_project_bn", 96), (-1, "_10_add", 96)])
+def test_the_backbone_is_cut_after_a_block(last, layer, channels):
+    model = build_model(dataclasses.replace(get_spec("v3small_sliced"), last_block=last), size=(64, 64))
+    head = model.get_layer("aspp_1x1").input
+    assert head.shape[-1] == channels
+    assert head._keras_history.operation.name == f"expanded_conv{layer}"
+    assert ("expanded_conv_9_expand" in {one.name for one in model.layers}) == (last == -1)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("tail", ["sliced", "half"])
 def test_the_activation_stands_wherever_hard_swish_did(activation, tail):
@@ -44,9 +62,11 @@ def test_the_activation_stands_wherever_hard_swish_did(activation, tail):
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_every_row_gives_logits_of_the_input_size(name):
+def test_every_row_gives_logits_of_the_input_size_or_a_stated_fraction(name):
     model = build_model(name, size=(64, 96), num_classes=5)
-    assert model.output.shape == (None, 64, 96, 5)
+    stride = get_spec(name).logits_stride
+    assert stride == (4 if name.startswith("micro_") else 1)
+    assert model.output.shape == (None, 64 // stride, 96 // stride, 5)
     assert model.output.dtype == "float32"
 
 
