@@ -179,7 +179,8 @@ def _failures(options: MicroOptions, report: dict) -> list[str]:
     for one in report["boards"]:
         if one["board"] == options.board and not one["fits"]:
             failures.append(
-                f"it does not fit {options.board}: flash {one['flash_room_kib']:+.0f} KiB, RAM {one['ram_room_kib']:+.0f} KiB left"
+                f"it does not fit {options.board}: {one['flash_room_kib']:+.0f} KiB of flash and "
+                f"{one['ram_room_kib']:+.0f} KiB of RAM would be left"
             )
     return failures
 
@@ -190,7 +191,8 @@ def table(report: dict) -> str:
     lines = [
         f"flash             {report['bytes'] / KIB:.1f} KiB, {report['macs'] / 1e6:.1f} million multiply-accumulates",
         f"arena             {arena['total_bytes'] / KIB:.1f} KiB: {arena['head_bytes'] / KIB:.1f} activations, "
-        f"{arena['tail_bytes'] / KIB:.1f} that stay; {arena['with_margin_bytes'] / KIB:.1f} with {arena['margin_percent']:g} % margin",
+        f"{arena['tail_bytes'] / KIB:.1f} that stay",
+        f"with margin       {arena['with_margin_bytes'] / KIB:.1f} KiB ({arena['margin_percent']:g} % more)",
         f"smallest that ran {arena['smallest_bytes'] / KIB:.1f} KiB",
         f"peak              {peak['live_bytes'] / KIB:.1f} KiB alive at {peak['layer']} ({peak['operator']})",
     ]

@@ -90,8 +90,8 @@ def _savings(report: dict) -> str:
 def _boards(report: dict) -> str:
     rows = [
         (
-            one["board"], one["about"], "yes" if one["fits"] else "NO", f"{one['flash_room_kib']:.0f}", f"{one['ram_room_kib']:.0f}",
-            one["source"], one["note"],
+            one["board"], one["about"], "yes" if one["fits"] else "NO",
+            f"{one['flash_room_kib']:.0f}", f"{one['ram_room_kib']:.0f}", one["source"], one["note"],
         )
         for one in report["boards"]
     ]  # fmt: skip
