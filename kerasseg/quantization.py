@@ -79,6 +79,7 @@ def prepare(directory: RunDir, run: Run, split: Split, settings: QuantizationSet
         split: Its training split.
         settings: How to calibrate.
     """
+    training.make_deterministic(run.config.seed)  # a repeated preparation gives the same model to the bit, and so does QAT
     chosen = _choose(split, settings)
     images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
     representative = calibration.representative(images)
@@ -136,7 +137,6 @@ def fine_tune(
     # The weights it started from belong to the settings: a run that was trained on starts QAT anew.
     asked = dataclasses.asdict(settings) | {"weights_sha256": files.sha256(directory.best_weights)}
     _refuse_other(folder / "settings.json", asked)
-    training.make_deterministic(run.config.seed)
     steps = len(splits[0]) // run.config.batch_size
     loss = losses.build_loss(run.config, counts=lambda: splits[0].count_labels()[: run.num_classes])
     trainer = load_qat().Trainer(

@@ -11,6 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from kerasseg.errors import InputError
+from kerasseg.lite.flatbuffer import Graph
 
 ACCELERATORS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u85-256")
 TIMEOUT_S = 600
@@ -82,19 +83,22 @@ def estimate(content: bytes, *, accelerator: str) -> Estimate:
             raise InputError(f"Vela {_how_it_ended(done)} on this model for {accelerator}; report that to Arm or try another")
         with summaries[0].open(newline="") as file:
             rows = list(csv.DictReader(file))
-    return parse(rows[-1], done.stdout, accelerator=accelerator)
+    graph = Graph(content)
+    kinds = {graph.name(operator.outputs[0]): operator.name for operator in graph.operators}
+    return parse(rows[-1], done.stdout, kinds, accelerator=accelerator)
 
 
-def parse(summary: dict[str, str], printed: str, *, accelerator: str) -> Estimate:
+def parse(summary: dict[str, str], printed: str, kinds: dict[str, str], *, accelerator: str) -> Estimate:
     """An Estimate from what Vela leaves behind.
 
     Args:
         summary: The row of its summary CSV.
         printed: Its standard output, with --show-cpu-operations.
+        kinds: Tensor -> operator of TFLite that gives it; Vela calls what it leaves to the CPU "Passthrough".
         accelerator: For which it ran.
     """
     listed = re.findall(r"^\s*(CPU|NPU): (\S+) = (.+?)(?: \(|$)", printed, re.MULTILINE)
-    falls_back = tuple(f"{kind} at {tensor}" for where, kind, tensor in listed if where == "CPU")
+    falls_back = tuple(f"{kinds.get(tensor, kind)} at {tensor}" for where, kind, tensor in listed if where == "CPU")
     return Estimate(
         accelerator,
         npu_ms=1e3 * float(summary["inference_time"]),

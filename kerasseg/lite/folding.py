@@ -46,12 +46,13 @@ def copy(layer: keras.layers.Layer, inputs: list, *, weights: Iterable[np.ndarra
 def fold(model: keras.Model) -> keras.Model:
     """The same function without batch norms: y = gamma * (conv(x) - mean) / sqrt(variance + epsilon) + beta is one convolution.
 
-    Every convolution of the result has a bias. Batch norms that follow no convolution stay.
+    Every convolution of the result has a bias. Batch norms that follow no convolution stay; linear activations, which only
+    change the type in training, go.
     """
     folded = set()
 
     def emit(layer: keras.layers.Layer, inputs: list):
-        if layer in folded:
+        if layer in folded or (getattr(layer, "activation", None) is keras.activations.linear and not layer.weights):
             return inputs[0]
         if not isinstance(layer, CONVOLUTIONS):
             return copy(layer, inputs)

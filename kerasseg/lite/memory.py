@@ -108,6 +108,8 @@ def layer_of(name: str) -> str:
 
     Keras' exporter numbers layers where it exports for a second time, and then the model's name, too.
     """
+    if name.startswith("StatefulPartitionedCall"):
+        return "output"
     paths = [part.split("/") for part in name.split(";") if part.count("/") >= 1]
     if not paths or len(paths[-1]) < 3:
         return name

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from kerasseg.errors import InputError
 from kerasseg.lite import folding
+from kerasseg.logits import class_ids
 from kerasseg.quiet import quiet
 
 with quiet():  # their imports warn of deprecated modules that are not ours
@@ -381,5 +382,5 @@ def _variables(model: tf_keras.Model) -> dict[str, tf.Variable]:
 
 def predictor(twin: tf_keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest fake-quantized logit."""
-    compiled = tf.function(lambda images: tf.argmax(twin(images, training=False), -1))
-    return lambda images: compiled(tf.constant(images, tf.float32)).numpy().astype(np.uint8)
+    compiled = tf.function(lambda images: twin(images, training=False))
+    return lambda images: class_ids(compiled(tf.constant(images, tf.float32)).numpy(), size=images.shape[1:3])

@@ -16,7 +16,7 @@ def _rules(content):
     return {finding.rule for finding in lint.lint(content)}
 
 
-def _model(*layers, batch_size=1):
+def network(*layers, batch_size=1):
     image = keras.Input((16, 16, 3), batch_size=batch_size)
     x = image
     for layer in layers:
@@ -28,7 +28,7 @@ def _float(model):
     return converter.convert(model, recipe="float32")
 
 
-def _int8(model, **options):
+def int8(model, **options):
     content = _float(model)
     return converter.quantize(content, ranges.measure(content, calibration.representative(iter(IMAGES))), **options)
 
@@ -39,43 +39,43 @@ def _from_tf(model):
 
 
 def _clean():
-    return _model(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), keras.layers.ReLU(), keras.layers.Conv2D(2, 1))
+    return network(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), keras.layers.ReLU(), keras.layers.Conv2D(2, 1))
 
 
 def test_a_good_file_has_no_findings():
-    assert lint.lint(_int8(_clean())) == []
+    assert lint.lint(int8(_clean())) == []
     assert lint.lint(_float(_clean())) == []
 
 
 def test_space_to_batch():
-    open_batch = _model(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), batch_size=None)
+    open_batch = network(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), batch_size=None)
     assert "space_to_batch" in _rules(_from_tf(open_batch))
 
 
 def test_tile():
-    assert "tile" in _rules(_float(_model(keras.layers.UpSampling2D(2, interpolation="nearest"))))
-    assert "tile" not in _rules(_float(_model(keras.layers.Resizing(32, 32, interpolation="nearest"))))
+    assert "tile" in _rules(_float(network(keras.layers.UpSampling2D(2, interpolation="nearest"))))
+    assert "tile" not in _rules(_float(network(keras.layers.Resizing(32, 32, interpolation="nearest"))))
 
 
 def test_hard_swish_and_partitions():
     layers = keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish"), keras.layers.Conv2D(2, 1)
-    assert {"hard_swish", "partitions"} <= _rules(_int8(_model(*layers)))
-    assert not {"hard_swish", "partitions"} & _rules(_float(_model(*layers)))
+    assert {"hard_swish", "partitions"} <= _rules(int8(network(*layers)))
+    assert not {"hard_swish", "partitions"} & _rules(_float(network(*layers)))
 
 
 def test_float_island_and_stray_casts():
     clean = _clean()
     middle = Graph(_float(clean))
-    island = _int8(clean, float_layers=[middle.name(middle.operators[0].outputs[0])])
+    island = int8(clean, float_layers=[middle.name(middle.operators[0].outputs[0])])
     assert "float_island" in _rules(island)
-    three = _model(keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1))
+    three = network(keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1))
     middle = Graph(_float(three))
-    assert "stray_cast" in _rules(_int8(three, float_layers=[middle.name(middle.operators[1].outputs[0])]))
-    assert not {"float_island", "stray_cast"} & _rules(_int8(clean, io_type="float32"))
+    assert "stray_cast" in _rules(int8(three, float_layers=[middle.name(middle.operators[1].outputs[0])]))
+    assert not {"float_island", "stray_cast"} & _rules(int8(clean, io_type="float32"))
 
 
 def test_per_tensor_weights():
-    graph = Graph(_int8(_clean()))
+    graph = Graph(int8(_clean()))
     quantization = graph.tensors[graph.operators[0].inputs[1]].quantization
     quantization.scale, quantization.zeroPoint = quantization.scale[:1], quantization.zeroPoint[:1]
     assert "per_tensor_weights" in _rules(graph.content())
@@ -84,7 +84,7 @@ def test_per_tensor_weights():
 def test_unfolded_batch_norm():
     def unfolded(batch_size):
         rates = keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same", use_bias=False)
-        model = _model(rates, keras.layers.BatchNormalization(name="norm"), batch_size=batch_size)
+        model = network(rates, keras.layers.BatchNormalization(name="norm"), batch_size=batch_size)
         model.get_layer("norm").set_weights([np.arange(1.0, 5.0), np.ones(4), np.ones(4), np.ones(4)])
         return _from_tf(model)
 
@@ -105,17 +105,17 @@ def test_int64_output(dtype, found):
         def call(self, x):
             return tf.argmax(x, -1, output_type=dtype)
 
-    assert ("int64_output" in _rules(_from_tf(_model(Classes())))) == found
+    assert ("int64_output" in _rules(_from_tf(network(Classes())))) == found
 
 
 @pytest.mark.parametrize(("size", "found"), [(64, True), (32, False), (16, False)])
 def test_odd_resize(size, found):
     # 16 -> 64 is 4x; 16 -> 32 is 2x; 16 -> 16 is nothing.
-    assert ("odd_resize" in _rules(_float(_model(keras.layers.Conv2D(2, 1), keras.layers.Resizing(size, size))))) == found
+    assert ("odd_resize" in _rules(_float(network(keras.layers.Conv2D(2, 1), keras.layers.Resizing(size, size))))) == found
 
 
 def test_findings_say_what_to_do():
-    for finding in lint.lint(_int8(_model(keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish")))):
+    for finding in lint.lint(int8(network(keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish")))):
         assert finding.count >= 1
         assert ";" in finding.text
         assert finding.to_json()["rule"] == finding.rule
