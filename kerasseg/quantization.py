@@ -35,6 +35,7 @@ class QuantizationSettings:
         calibration_choice: How they are chosen, one of `calibration.CHOICES`.
         epochs: Of quantization-aware training; 0 for none.
         learning_rate: At its start.
+        resizes: "whole", or "doubling" to write those by 4, 8, ... as steps of 2 (`folding.double_resizes`).
     """
 
     calibration_examples: int
@@ -42,6 +43,7 @@ class QuantizationSettings:
     calibration_choice: str
     epochs: int = 0
     learning_rate: float = 0.0
+    resizes: str = "whole"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def prepare(directory: RunDir, run: Run, split: Split, settings: QuantizationSet
     chosen = _choose(split, settings)
     images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
     representative = calibration.representative(images)
-    model = equalization.equalize(folding.fold(trained.load_trained(directory, run)), representative)
+    model = folding.fold(trained.load_trained(directory, run))
+    if settings.resizes == "doubling":
+        model = folding.double_resizes(model)
+    model = equalization.equalize(model, representative)
     content = converter.convert(model, recipe="float32")
     found = ranges.measure(content, representative)
     return Prepared(model, content, found, [split.names[i] for i in chosen], next(representative())[0])
@@ -195,7 +200,7 @@ def again(directory: RunDir, run: Run, split: Split, calibration_report: dict) -
         calibration_report: The entry "calibration" of the JSON beside the file.
     """
     names = [field.name for field in dataclasses.fields(QuantizationSettings)]
-    settings = QuantizationSettings(**{name: calibration_report[name] for name in names})
+    settings = QuantizationSettings(**{name: calibration_report[name] for name in names if name in calibration_report})
     prepared = prepare(directory, run, split, settings)
     return _with_best(directory, prepared) if settings.epochs else prepared
 

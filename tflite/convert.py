@@ -23,8 +23,12 @@ class ConvertOptions:
     calibration_examples: int = setting(32, "training pictures that activation ranges are measured on")
     calibration_seed: int = setting(0, "which pictures those are")
     calibration_choice: str = setting(
-        "random", "random, or covering (each next one brings the class that is rarest so far)", choices=("random", "covering")
+        "covering", "covering (each next one brings the class that is rarest so far) or random", choices=("covering", "random")
     )
+    resizes: str = setting(
+        "whole", "of an int8 file: whole, or doubling: those by 4, 8, ... in steps of 2, which Ethos-U55 and U65 need",
+        choices=("whole", "doubling"),
+    )  # fmt: skip
     float_layers: str = setting("", "layers of an int8 file left in float32: names, comma-separated, or auto:K for the K worst")
     epochs: int = setting(4, "epochs of int8_qat")
     learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
@@ -59,8 +63,8 @@ def convert(options: ConvertOptions) -> dict:
     if recipe.calibrated:
         content, extra = _quantized(options, directory, run, dataset, probes)
     else:
-        if options.float_layers:
-            raise InputError(f"--float_layers is for int8 recipes, not {options.recipe}; leave it out")
+        if options.float_layers or options.resizes != "whole":
+            raise InputError(f"--float_layers and --resizes are for int8 recipes, not {options.recipe}; leave them out")
         print(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}", flush=True)
         content = converter.convert(model, recipe=options.recipe)
     loaded = interpreter.LoadedModel(content)
@@ -104,7 +108,7 @@ def _quantized(options: ConvertOptions, directory, run, dataset, probes: list) -
     split = dataset.split("train")
     settings = quantization.QuantizationSettings(
         options.calibration_examples, options.calibration_seed, options.calibration_choice,
-        options.epochs if recipe.trained else 0, options.learning_rate if recipe.trained else 0.0,
+        options.epochs if recipe.trained else 0, options.learning_rate if recipe.trained else 0.0, options.resizes,
     )  # fmt: skip
     print(f"calibrating on {options.calibration_examples} training pictures of {run.config.dataset}", flush=True)
     prepared = quantization.prepare(directory, run, split, settings)

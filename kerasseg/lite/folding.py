@@ -71,6 +71,30 @@ def fold(model: keras.Model) -> keras.Model:
     return rebuild(model, emit)
 
 
+def double_resizes(model: keras.Model) -> keras.Model:
+    """Every bilinear resize by 4, 8, ... as steps of 2, the only factor that Ethos-U55 and U65 take.
+
+    Not quite the same function: the steps smooth more. Resizes of one pixel, and by other factors, stay.
+    """
+
+    def emit(layer: keras.layers.Layer, inputs: list):
+        if not isinstance(layer, keras.layers.Resizing):
+            return copy(layer, inputs)
+        (x,) = inputs
+        height, width = x.shape[1:3]
+        factor = layer.height // height
+        whole = (layer.height, layer.width) == (factor * height, factor * width) and (height, width) != (1, 1)
+        if whole and factor & (factor - 1) == 0:
+            step = 2
+            while step < factor:
+                resize = {"height": step * height, "width": step * width, "name": f"{layer.name}_{step}x"}
+                x = copy(layer, [x], **resize)
+                step *= 2
+        return copy(layer, [x])
+
+    return rebuild(model, emit)
+
+
 def scale_outputs(layer: keras.layers.Layer, kernel: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """A kernel whose output channels are multiplied by `factor` (C,)."""
     if isinstance(layer, keras.layers.DepthwiseConv2D):

@@ -155,7 +155,7 @@ RULES = {
         _int64_outputs, "an int64 output: eight bytes a pixel, and no accelerator takes it; use tf.argmax(output_type=tf.int32)"
     ),
     "odd_resize": Rule(
-        _odd_resizes, "a half-pixel bilinear resize other than 2x: Ethos-U55 and U65 leave it to the CPU; chain 2x steps"
+        _odd_resizes, "a half-pixel bilinear resize other than 2x, which Ethos-U55 and U65 leave to the CPU; use --resizes=doubling"
     ),
 }  # fmt: skip
 

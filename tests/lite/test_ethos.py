@@ -1,7 +1,10 @@
 import keras
+import numpy as np
 import pytest
 
-from kerasseg.lite import ethos
+from kerasseg.lite import calibration, converter, equalization, ethos, folding
+from kerasseg.models import build_model
+from tests.lite.test_folding import lively
 from tests.lite.test_lint import int8, network
 
 
@@ -23,6 +26,18 @@ def test_operators_on_the_cpu_stand_beside_the_time():
     assert len(found.cpu_operators) == 1
     assert found.cpu_operators[0].startswith("RESIZE_BILINEAR at ")
     assert "1 operator(s) on the CPU that it leaves out" in found.line()
+
+
+@pytest.mark.parametrize("name", ["edge_sliced", "edge_small", "micro_96", "micro_128", "micro_160"])
+def test_our_rows_leave_nothing_to_the_cpu(name):
+    side = int(name[6:]) if name.startswith("micro_") else 96
+    images = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
+    representative = calibration.representative(iter(images))
+    model = folding.fold(lively(build_model(name, size=(side, side), num_classes=11, batch_size=1)))
+    model = equalization.equalize(folding.double_resizes(model), representative)
+    content = converter.convert(model, recipe="int8", representative=representative)
+    for accelerator in ("ethos-u55-256", "ethos-u85-256"):
+        assert ethos.estimate(content, accelerator=accelerator).cpu_operators == ()
 
 
 def _program(tmp_path, monkeypatch, body):

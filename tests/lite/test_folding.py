@@ -45,3 +45,24 @@ def test_a_batch_norm_after_something_else_stays():
     x = keras.layers.BatchNormalization(name="first")(image)
     model = keras.Model(image, keras.layers.Conv2D(2, 1)(x))
     assert folding.fold(model).get_layer("first").count_params() == 12
+
+
+def test_resizes_in_steps_of_two():
+    image = keras.Input((4, 6, 3), batch_size=1)
+    x = keras.layers.Resizing(32, 48, name="eight")(image)
+    x = keras.layers.Resizing(64, 96, name="two")(x)
+    model = keras.Model(image, keras.layers.Resizing(96, 144, name="one_and_a_half")(x))
+    doubled = folding.double_resizes(model)
+    assert [layer.name for layer in doubled.layers[1:]] == ["eight_2x", "eight_4x", "eight", "two", "one_and_a_half"]
+    assert [layer.output.shape[1] for layer in doubled.layers] == [4, 8, 16, 32, 64, 96]
+    # Bilinear steps keep a plane as it is, inside: the borders repeat.
+    plane = np.broadcast_to(np.arange(6.0, dtype=np.float32)[None, None, :, None], (1, 4, 6, 3))
+    for net in (model, doubled):
+        middle = keras.ops.convert_to_numpy(net(plane))[0, 48, 36:-36, 0]
+        np.testing.assert_allclose(np.diff(middle), 1 / 24, atol=2e-4)
+
+
+def test_a_resize_from_one_pixel_stays():
+    image = keras.Input((1, 1, 3), batch_size=1)
+    model = keras.Model(image, keras.layers.Resizing(8, 8)(image))
+    assert len(folding.double_resizes(model).layers) == 2

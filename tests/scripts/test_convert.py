@@ -49,7 +49,7 @@ def test_bad_input_is_one_line(tiny_run, tmp_path):
     assert_one_line(command(*run, "--io_type=int16"), "io_type 'int16' is unknown")
     assert_one_line(command(*run, "--calibration_examples=5000"), "5000 calibration examples asked")
     assert_one_line(command(*run, "--recipe=int8_qat", "--epochs=0"), "--epochs=0", "trains nothing")
-    assert_one_line(command(*run, "--recipe=float16", "--float_layers=conv"), "--float_layers is for int8 recipes")
+    assert_one_line(command(*run, "--recipe=float16", "--float_layers=conv"), "--float_layers and --resizes are for int8")
     assert_one_line(
         command(*run, "--calibration_examples=2", "--float_layers=conv_99"), "--float_layers names an unknown layer 'conv_99'"
     )
