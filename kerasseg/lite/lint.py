@@ -155,7 +155,7 @@ RULES = {
         _int64_outputs, "an int64 output: eight bytes a pixel, and no accelerator takes it; use tf.argmax(output_type=tf.int32)"
     ),
     "odd_resize": Rule(
-        _odd_resizes, "a half-pixel bilinear resize other than 2x, which Ethos-U55 and U65 leave to the CPU; use --resizes=doubling"
+        _odd_resizes, "a half-pixel bilinear resize other than 2x: on the CPU with Ethos-U55; convert with --resizes=doubling"
     ),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ tensor. The range is the mean over pictures of each picture's smallest and large
 Jacob et al., CVPR 2018, section 3.1, with equal weights): the largest over all pictures is set by single pixels.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -42,10 +43,38 @@ def measure(content: bytes, representative: Representative) -> Ranges:
             total += values.min(), values.max()
     graph = Graph(content)
     found = {tensor: (min(total[0] / count, 0.0), max(total[1] / count, 0.0)) for tensor, total in sums.items()}
+    found |= of_pictures(graph)
     for operator in graph.operators:
         if operator.name == "LOGISTIC":
             found[operator.outputs[0]] = (0.0, 255 / 256)  # TFLite's kernel knows no other
     return widen(graph, tie(graph, found))
+
+
+def of_pictures(graph: Graph) -> Ranges:
+    """Ranges that need no measuring: 0..255 for the input, and what products and sums with one constant make of it.
+
+    Measured ones would be narrower, for not every small picture has black and white, and the numbers of a picture would be
+    rounded once more.
+    """
+    known = {int(graph.model.subgraphs[0].inputs[0]): (0.0, 255.0)}
+    for operator in graph.operators:
+        if operator.name in ("MUL", "ADD") and operator.inputs[0] in known and not operator.options.fusedActivationFunction:
+            constant = graph.constant(operator.inputs[1])
+            if constant is not None and constant.size == 1:
+                ends = np.array(known[operator.inputs[0]])
+                ends = ends * constant.item() if operator.name == "MUL" else ends + constant.item()
+                known[operator.outputs[0]] = _zero_on_a_step(min(*ends, 0.0), max(*ends, 0.0))
+    return known
+
+
+def _zero_on_a_step(low: float, high: float) -> tuple[float, float]:
+    """The narrowest range of 255 steps that holds low..high and has 0 on a step.
+
+    TFLite's quantizer would shift -1..1 by half a step, and every number of a picture would lie between two steps.
+    """
+    below = math.ceil(round(255 * -low / (high - low), 6))
+    step = max(-low / below if below else 0.0, high / (255 - below) if below < 255 else 0.0)
+    return -below * step, (255 - below) * step
 
 
 def carry(old: bytes, new: bytes, found: Ranges) -> Ranges:

@@ -31,12 +31,30 @@ def test_a_gate_keeps_its_own_range_though_the_product_overwrites_it():
 
 def test_a_range_is_the_mean_of_the_pictures():
     image = keras.Input((4, 4, 3), batch_size=1)
-    model = keras.Model(image, keras.layers.Rescaling(2.0)(image))
+    model = keras.Model(image, keras.layers.GlobalMaxPooling2D(keepdims=True)(image))
     pictures = np.stack([np.full((4, 4, 3), top, np.uint8) for top in (10, 20, 60)])
     content = converter.convert(model, recipe="float32")
     found = ranges.measure(content, calibration.representative(iter(pictures)))
-    # 30 = (10 + 20 + 60) / 3 for the input, and twice that after it; 0 is always inside.
-    assert sorted(found.values()) == [(0.0, 30.0), (0.0, 60.0)]
+    # 30 = (10 + 20 + 60) / 3; 0 is always inside. The input has the range of pictures.
+    assert found == {0: (0.0, 255.0)} | dict.fromkeys(set(found) - {0}, (0.0, 30.0))
+    assert len(found) > 1
+
+
+def test_the_rescaling_of_a_picture_is_known_and_exact():
+    image = keras.Input((4, 4, 3), batch_size=1)
+    model = keras.Model(image, keras.layers.Rescaling(1 / 127.5, -1.0)(image))
+    dark = np.full((1, 4, 4, 3), 40, np.uint8)
+    content = converter.convert(model, recipe="float32")
+    found = ranges.measure(content, calibration.representative(iter(dark)))
+    product, total = (found[operator.outputs[0]] for operator in Graph(content).operators)
+    assert product == pytest.approx((0, 2))
+    # -1..1 with 0 on a step: 127 steps above it, 128 below.
+    assert total == pytest.approx((-128 / 127, 1))
+    loaded = interpreter.LoadedModel(converter.quantize(content, found), any_output=True)
+    ramp = np.arange(48, dtype=np.float32).reshape(1, 4, 4, 3) * 5
+    loaded.set_image(ramp)
+    loaded.invoke()
+    np.testing.assert_array_equal(loaded.raw_logits(), np.round((ramp / 127.5 - 1) * 127))
 
 
 def test_joined_tensors_share_a_range():
