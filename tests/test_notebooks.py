@@ -9,6 +9,7 @@ from tests.conftest import REPOSITORY
 MADE = {
     "01_train": ["overlays/shapes_0_overlay.png"],
     "02_quantize": ["float32.tflite", "float16.tflite", "dynamic.tflite", "int8.tflite", "int8_qat.tflite", "check.png"],
+    "03_microcontroller": ["int8.tflite", "micro/main.cc", "micro/report.html"],
 }
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 

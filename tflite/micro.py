@@ -55,6 +55,7 @@ def micro(options: MicroOptions) -> tuple[dict, dict[str, str]]:
     content = path.read_bytes()
     graph = Graph(content)
     firmware.check(graph, file=path.name)
+    firmware.check_name(options.name)
     if options.board:
         boards.fit(options.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
     print(f"measuring the arena of {path.name} in TFLite Micro", flush=True)

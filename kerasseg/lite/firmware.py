@@ -123,6 +123,12 @@ def check(graph: Graph, *, file: str) -> None:
         )
 
 
+def check_name(name: str) -> None:
+    """Raises InputError unless `name` can be a C++ namespace."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"--name={name} is no C++ namespace here; use lower-case letters, digits and underscores")
+
+
 def operators(graph: Graph) -> dict[str, int]:
     """Kind of operator -> how many, in order of first use."""
     return dict(Counter(operator.name for operator in graph.operators))
@@ -159,8 +165,7 @@ def sources(content: bytes, *, file: str, sha256: str, name: str, memory: Memory
     Raises:
         InputError: a name that C++ does not take.
     """
-    if not NAME.fullmatch(name):
-        raise InputError(f"--name={name} is no C++ namespace here; use lower-case letters, digits and underscores")
+    check_name(name)
     graph = Graph(content)
     methods = [METHODS[kind.replace("_", "").lower()] for kind in operators(graph)]
     tensors = [("kTestInput", vector.inputs), ("kTestOutput", vector.outputs)]
