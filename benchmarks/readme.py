@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import micro_tables
+
 from kerasseg import cli, files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,7 +229,9 @@ BLOCKS = {
     "models": models_table, "camvid": camvid_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line,
     "hurts": hurts_table, "engines": engines_table, "remedies": remedies_table,
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
-    "activations": activations_table, "twin": twin_line,
+    "activations": activations_table, "twin": twin_line, "calibration": micro_tables.calibration_table,
+    "micro": micro_tables.micro_table, "micro_shapes": micro_tables.micro_shapes_table, "boards": micro_tables.boards_table,
+    "micro_search": micro_tables.search_table,
 }  # fmt: skip
 
 

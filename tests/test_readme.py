@@ -8,7 +8,9 @@ from tests.conftest import REPOSITORY
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def _generator():
+@pytest.fixture
+def generator(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
     specification = importlib.util.spec_from_file_location("readme", REPOSITORY / "benchmarks" / "readme.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
@@ -26,9 +28,8 @@ def test_the_first_lines_of_code_run_as_written(capsys):
 
 
 @pytest.mark.parametrize("name", ["README.md", "BUILD.md"])
-def test_every_generated_number_is_the_one_in_results(name):
+def test_every_generated_number_is_the_one_in_results(generator, name):
     text = (REPOSITORY / name).read_text(encoding="utf-8")
-    generator = _generator()
     assert generator.fill(text, results=REPOSITORY / "results") == text, "run `make readme`"
 
 
