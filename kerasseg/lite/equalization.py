@@ -230,8 +230,9 @@ def _reach(model: keras.Model, channels: Channels, representative: Representativ
     images = [image for (image,) in representative()]
     tops = [np.zeros(layer.output.shape[-1]) for layer in layers]
     for image in images:
-        for top, out in zip(tops, probe.predict_on_batch(image), strict=True):
-            top += np.abs(out).max((0, 1, 2)) / len(images)
+        # Operator by operator: a graph is optimized as TensorFlow happens to be set up, and QAT sets it up otherwise.
+        for top, out in zip(tops, probe(image, training=False), strict=True):
+            top += np.abs(keras.ops.convert_to_numpy(out)).max((0, 1, 2)) / len(images)
     reach: dict[int, float] = {}
     for layer, top in zip(layers, tops, strict=True):
         floored = np.maximum(top, max(FLOOR * top.max(), 1e-6))
