@@ -32,6 +32,7 @@ INSTEAD = {
     "POW": "a product",
     "FLEX": "operators of TFLite, not of TensorFlow",
 }
+MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TEMPLATES = (
     "model_data.h", "model_data.cc", "op_resolver.h", "arena.h", "test_vector.h", "test_vector.cc", "main.cc",
@@ -94,7 +95,8 @@ def check(graph: Graph, *, file: str) -> None:
         file: Its name, for the message.
 
     Raises:
-        InputError: a float or hybrid model, an open size, an operator that TFLite Micro lacks, weights outside the flatbuffer.
+        InputError: a float, hybrid or uint8 model, an open size, an operator that TFLite Micro lacks, or weights outside the
+            flatbuffer.
     """
     if any(buffer.offset and buffer.offset > 1 for buffer in graph.model.buffers):
         raise InputError(
@@ -113,6 +115,12 @@ def check(graph: Graph, *, file: str) -> None:
                 f"{file} has an open size {tuple(map(int, signature))} at {graph.name(tensor)}; "
                 "convert it with batch 1 and a fixed size"
             )
+    old = [o for o in graph.operators if o.name in MULTIPLYING and graph.dtype(o.outputs[0]) == np.uint8]
+    if old:
+        raise InputError(
+            f"{file} computes in uint8 ({old[0].name} at {graph.name(old[0].outputs[0])}), as TFLite did before int8; "
+            "TFLite Micro has no such kernels: convert the model again"
+        )
     computing = [o for o in graph.operators if o.name not in ("QUANTIZE", "DEQUANTIZE")]
     floats = [o for o in computing if graph.dtype(o.outputs[0]) == np.float32]
     if floats:

@@ -170,7 +170,8 @@ def _load(content: bytes, name: str, *, keep_tensors: bool = False):
                 return runtime.Interpreter.from_bytes(content, arena_size=arena, intrepreter_config=kind), arena
         except RuntimeError as error:
             if arena >= LARGEST_ARENA:
-                reason = " ".join(str(error).split())[:200]
+                said = "".join(getattr(error, "__notes__", ())).strip().splitlines()  # why, it says on stderr
+                reason = " ".join([*said[-1:], str(error)])[:200]
                 raise InputError(
                     f"{name} does not load under TFLite Micro ({reason}); look for an operator it lacks"
                 ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.lite import firmware, micro
 from kerasseg.lite.flatbuffer import Graph
@@ -163,6 +164,13 @@ def test_a_hybrid_model_and_weights_outside_the_file(content):
     firmware.check(graph, file="f.tflite")
     graph.model.buffers[1].offset = 4096
     with pytest.raises(ValueError, match="keeps weights outside the flatbuffer, where TFLite Micro reads nonsense"):
+        firmware.check(graph, file="f.tflite")
+
+
+def test_uint8_models_of_old_are_refused(content):
+    graph = Graph(content)
+    graph.tensors[graph.operators[0].outputs[0]].type = schema.TensorType.UINT8
+    with pytest.raises(ValueError, match=r"computes in uint8 \(CONV_2D at .*convert the model again"):
         firmware.check(graph, file="f.tflite")
 
 
