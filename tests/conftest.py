@@ -45,6 +45,15 @@ def tiny_run(tmp_path_factory) -> Path:
     return workdir
 
 
+@pytest.fixture(scope="session")
+def tiny_int8(tiny_run, tmp_path_factory) -> Path:
+    """The int8 file of `tiny_run`, with the JSON beside it."""
+    path = tmp_path_factory.mktemp("files") / "int8.tflite"
+    result = command("tflite/convert.py", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
+    assert result.returncode == 0, result.stderr
+    return path
+
+
 def command(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     """Runs `python ARGUMENTS` as a user would and captures what it prints."""
     return subprocess.run(

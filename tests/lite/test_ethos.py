@@ -4,8 +4,8 @@ import pytest
 
 from kerasseg.lite import calibration, converter, equalization, ethos, folding
 from kerasseg.models import build_model
+from tests.lite.nets import int8, network
 from tests.lite.test_folding import lively
-from tests.lite.test_lint import int8, network
 
 
 def _doubling():

@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.lite import firmware, micro
 from kerasseg.lite.flatbuffer import Graph
-from tests.lite.test_lint import int8, network
+from tests.lite.nets import as_float, from_tf, int8, network
 
 STAND_IN = Path(__file__).parent / "stand_in"
 WARNINGS = ("-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
@@ -130,21 +130,18 @@ def test_a_name_that_cpp_does_not_take(content):
             firmware.sources(content, file="f", sha256="", name=name, memory=MEMORY, vector=vector)
 
 
-def _float(layers, **options):
-    from tests.lite import test_lint
-
-    return test_lint._from_tf(network(*layers, **options))
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: _float([keras.layers.Conv2D(4, 1)]), r"f.tflite is a float model: CONV_2D at .* computes in float32"),
+        (lambda: from_tf(network(keras.layers.Conv2D(4, 1))), r"f.tflite is a float model: CONV_2D at .* computes in float32"),
         (
-            lambda: _float([keras.layers.UpSampling2D(2, interpolation="nearest")]),
+            lambda: from_tf(network(keras.layers.UpSampling2D(2, interpolation="nearest"))),
             r"has TILE \(at .*\), which TFLite Micro lacks; use Resizing\(interpolation='nearest'\)",
         ),
-        (lambda: _float([keras.layers.Conv2D(4, 1)], batch_size=None), r"has an open size \(-1, .* convert it with batch 1"),
+        (
+            lambda: from_tf(network(keras.layers.Conv2D(4, 1), batch_size=None)),
+            r"has an open size \(-1, .* convert it with batch 1",
+        ),
     ],
 )
 def test_what_tflite_micro_would_refuse(make, message):
@@ -154,9 +151,8 @@ def test_what_tflite_micro_would_refuse(make, message):
 
 def test_a_hybrid_model_and_weights_outside_the_file(content):
     layers = network(keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1))
-    from tests.lite import test_lint
 
-    middle = Graph(test_lint._float(layers))
+    middle = Graph(as_float(layers))
     hybrid = int8(layers, float_layers=[middle.name(middle.operators[1].outputs[0])])
     with pytest.raises(ValueError, match=r"is in part a float model \(hybrid\).*without --float_layers"):
         firmware.check(Graph(hybrid), file="f.tflite")

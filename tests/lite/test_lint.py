@@ -5,37 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg.lite import calibration, converter, lint, ranges
+from kerasseg.lite import lint
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.quiet import quiet
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+from tests.lite.nets import as_float, from_tf, int8, network
 
 
 def _rules(content):
     return {finding.rule for finding in lint.lint(content)}
-
-
-def network(*layers, batch_size=1):
-    image = keras.Input((16, 16, 3), batch_size=batch_size)
-    x = image
-    for layer in layers:
-        x = layer(x)
-    return keras.Model(image, x)
-
-
-def _float(model):
-    return converter.convert(model, recipe="float32")
-
-
-def int8(model, **options):
-    content = _float(model)
-    return converter.quantize(content, ranges.measure(content, calibration.representative(iter(IMAGES))), **options)
-
-
-def _from_tf(model):
-    with quiet():
-        return tf.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
 def _clean():
@@ -44,32 +20,32 @@ def _clean():
 
 def test_a_good_file_has_no_findings():
     assert lint.lint(int8(_clean())) == []
-    assert lint.lint(_float(_clean())) == []
+    assert lint.lint(as_float(_clean())) == []
 
 
 def test_space_to_batch():
     open_batch = network(keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same"), batch_size=None)
-    assert "space_to_batch" in _rules(_from_tf(open_batch))
+    assert "space_to_batch" in _rules(from_tf(open_batch))
 
 
 def test_tile():
-    assert "tile" in _rules(_float(network(keras.layers.UpSampling2D(2, interpolation="nearest"))))
-    assert "tile" not in _rules(_float(network(keras.layers.Resizing(32, 32, interpolation="nearest"))))
+    assert "tile" in _rules(as_float(network(keras.layers.UpSampling2D(2, interpolation="nearest"))))
+    assert "tile" not in _rules(as_float(network(keras.layers.Resizing(32, 32, interpolation="nearest"))))
 
 
 def test_hard_swish_and_partitions():
     layers = keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish"), keras.layers.Conv2D(2, 1)
     assert {"hard_swish", "partitions"} <= _rules(int8(network(*layers)))
-    assert not {"hard_swish", "partitions"} & _rules(_float(network(*layers)))
+    assert not {"hard_swish", "partitions"} & _rules(as_float(network(*layers)))
 
 
 def test_float_island_and_stray_casts():
     clean = _clean()
-    middle = Graph(_float(clean))
+    middle = Graph(as_float(clean))
     island = int8(clean, float_layers=[middle.name(middle.operators[0].outputs[0])])
     assert "float_island" in _rules(island)
     three = network(keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1))
-    middle = Graph(_float(three))
+    middle = Graph(as_float(three))
     assert "stray_cast" in _rules(int8(three, float_layers=[middle.name(middle.operators[1].outputs[0])]))
     assert not {"float_island", "stray_cast"} & _rules(int8(clean, io_type="float32"))
 
@@ -86,17 +62,17 @@ def test_unfolded_batch_norm():
         rates = keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same", use_bias=False)
         model = network(rates, keras.layers.BatchNormalization(name="norm"), batch_size=batch_size)
         model.get_layer("norm").set_weights([np.arange(1.0, 5.0), np.ones(4), np.ones(4), np.ones(4)])
-        return _from_tf(model)
+        return from_tf(model)
 
     assert "unfolded_batch_norm" in _rules(unfolded(None))
     assert "unfolded_batch_norm" not in _rules(unfolded(1))
 
 
 def test_outside_weights():
-    graph = Graph(_float(_clean()))
+    graph = Graph(as_float(_clean()))
     graph.model.buffers[-1].offset = 4096
     assert lint.RULES["outside_weights"].count(graph) == 1
-    assert lint.RULES["outside_weights"].count(Graph(_float(_clean()))) == 0
+    assert lint.RULES["outside_weights"].count(Graph(as_float(_clean()))) == 0
 
 
 @pytest.mark.parametrize(("dtype", "found"), [(tf.int64, True), (tf.int32, False)])
@@ -105,13 +81,13 @@ def test_int64_output(dtype, found):
         def call(self, x):
             return tf.argmax(x, -1, output_type=dtype)
 
-    assert ("int64_output" in _rules(_from_tf(network(Classes())))) == found
+    assert ("int64_output" in _rules(from_tf(network(Classes())))) == found
 
 
 @pytest.mark.parametrize(("size", "found"), [(64, True), (32, False), (16, False)])
 def test_odd_resize(size, found):
     # 16 -> 64 is 4x; 16 -> 32 is 2x; 16 -> 16 is nothing.
-    assert ("odd_resize" in _rules(_float(network(keras.layers.Conv2D(2, 1), keras.layers.Resizing(size, size))))) == found
+    assert ("odd_resize" in _rules(as_float(network(keras.layers.Conv2D(2, 1), keras.layers.Resizing(size, size))))) == found
 
 
 def test_findings_say_what_to_do():

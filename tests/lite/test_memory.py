@@ -3,7 +3,7 @@ import pytest
 
 from kerasseg.lite import memory
 from kerasseg.lite.flatbuffer import Graph
-from tests.lite.test_lint import int8, network
+from tests.lite.nets import int8, network
 
 
 def _skip():

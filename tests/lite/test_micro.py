@@ -5,7 +5,7 @@ import pytest
 from kerasseg.lite import micro
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import Reference
-from tests.lite.test_lint import int8, network
+from tests.lite.nets import int8, network
 
 NOISE = [[np.random.default_rng(i).integers(-128, 128, (1, 16, 16, 3), np.int8)] for i in range(3)]
 

@@ -8,18 +8,10 @@ from kerasseg import files, rundir
 from tests.conftest import assert_one_line, command, write_picture
 
 
-@pytest.fixture(scope="module")
-def converted(tiny_run):
-    path = tiny_run / "int8.tflite"
-    result = command("tflite/convert.py", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
-    assert result.returncode == 0, result.stderr
-    return path
-
-
-def test_the_report(tiny_run, converted, tmp_path):
+def test_the_report(tiny_run, tiny_int8, tmp_path):
     report_path = tmp_path / "report.json"
     result = command(
-        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", "--threads=1,2",
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={tiny_int8}", "--max_miou_drop=100", "--threads=1,2",
         f"--report={report_path}",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -34,10 +26,10 @@ def test_the_report(tiny_run, converted, tmp_path):
     assert [timing["threads"] for timing in entry["latency"]] == [1, 2]
 
 
-def test_engines_and_layers(tiny_run, converted, tmp_path):
+def test_engines_and_layers(tiny_run, tiny_int8, tmp_path):
     report_path = tmp_path / "report.json"
     result = command(
-        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", "--sample=2", "--per_layer",
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={tiny_int8}", "--max_miou_drop=100", "--sample=2", "--per_layer",
         f"--report={report_path}",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -52,46 +44,46 @@ def test_engines_and_layers(tiny_run, converted, tmp_path):
     assert (tmp_path / "report.png").stat().st_size > 10_000
 
 
-def test_files_of_others_are_timed_without_a_run(converted, tmp_path):
-    result = command("tflite/check.py", f"--tflite={converted},{converted}", "--size=96,96", "--json")
+def test_files_of_others_are_timed_without_a_run(tiny_int8, tmp_path):
+    result = command("tflite/check.py", f"--tflite={tiny_int8},{tiny_int8}", "--size=96,96", "--json")
     assert result.returncode == 0, result.stderr
     first, second = json.loads(result.stdout)["files"]
     assert first["latency"][0]["interleaved"] == 2
     assert "tflite" not in second
-    assert_one_line(command("tflite/check.py", f"--tflite={converted}", "--size=64,64"), "takes (96, 96) pictures, --size is")
-    assert_one_line(command("tflite/check.py", f"--tflite={converted}", "--sample=2"), "--per_layer need --workdir")
+    assert_one_line(command("tflite/check.py", f"--tflite={tiny_int8}", "--size=64,64"), "takes (96, 96) pictures, --size is")
+    assert_one_line(command("tflite/check.py", f"--tflite={tiny_int8}", "--sample=2"), "--per_layer need --workdir")
 
 
-def test_a_limit_that_is_not_met_is_exit_1(tiny_run, converted, tmp_path):
+def test_a_limit_that_is_not_met_is_exit_1(tiny_run, tiny_int8, tmp_path):
     report_path = tmp_path / "report.json"
     result = command(
-        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=100", "--max_latency_ms=0.000001",
+        "tflite/check.py", f"--workdir={tiny_run}", f"--tflite={tiny_int8}", "--max_miou_drop=100", "--max_latency_ms=0.000001",
         "--kernels=reference", f"--report={report_path}",
     )  # fmt: skip
     assert result.returncode == 1, result.stderr
     assert "NOT MET: median latency of int8.tflite is" in result.stdout
     assert files.read_json(report_path)["kernels"] == "reference"
-    impossible = command("tflite/check.py", f"--workdir={tiny_run}", f"--tflite={converted}", "--max_miou_drop=-100")
+    impossible = command("tflite/check.py", f"--workdir={tiny_run}", f"--tflite={tiny_int8}", "--max_miou_drop=-100")
     assert impossible.returncode == 1
     assert "NOT MET: mIoU of int8.tflite is" in impossible.stdout
 
 
-def test_predict_takes_the_file_too(tiny_run, converted, tmp_path):
+def test_predict_takes_the_file_too(tiny_run, tiny_int8, tmp_path):
     import numpy as np
 
     picture = write_picture(tmp_path / "a.png", np.zeros((50, 70, 3), np.uint8))
     for flags in ([], [f"--workdir={tiny_run}"]):
-        result = command("-m", "kerasseg.predict", f"--tflite={converted}", *flags, picture, f"--output_dir={tmp_path / 'out'}")
+        result = command("-m", "kerasseg.predict", f"--tflite={tiny_int8}", *flags, picture, f"--output_dir={tmp_path / 'out'}")
         assert result.returncode == 0, result.stderr
         assert sorted(os.listdir(tmp_path / "out")) == ["a_index.png", "a_overlay.png", "legend.png"]
 
 
-def test_bad_input_is_one_line(tiny_run, converted, tmp_path):
+def test_bad_input_is_one_line(tiny_run, tiny_int8, tmp_path):
     run = ["tflite/check.py", f"--workdir={tiny_run}"]
     assert_one_line(command(*run), "--tflite is missing")
-    assert_one_line(command(*run, f"--tflite={converted}", "--runs=3"), "--runs must be at least 50")
+    assert_one_line(command(*run, f"--tflite={tiny_int8}", "--runs=3"), "--runs must be at least 50")
     truncated = tmp_path / "truncated.tflite"
-    truncated.write_bytes(converted.read_bytes()[: converted.stat().st_size // 2])
+    truncated.write_bytes(tiny_int8.read_bytes()[: tiny_int8.stat().st_size // 2])
     assert_one_line(command(*run, f"--tflite={truncated}"), "truncated.tflite does not load")
     # The same run directory with another number of classes, and with another size.
     for change, words in (
@@ -100,4 +92,4 @@ def test_bad_input_is_one_line(tiny_run, converted, tmp_path):
     ):
         directory = rundir.RunDir(tmp_path / next(iter(change)))
         rundir.create(directory, dataclasses.replace(rundir.read(rundir.RunDir(tiny_run)), **change))
-        assert_one_line(command("tflite/check.py", f"--workdir={directory.path}", f"--tflite={converted}"), *words)
+        assert_one_line(command("tflite/check.py", f"--workdir={directory.path}", f"--tflite={tiny_int8}"), *words)

@@ -1,25 +1,16 @@
 import keras
 import numpy as np
-import pytest
 
 from kerasseg import files
 from kerasseg.lite import boards
 from tests.conftest import assert_one_line, command, write_picture
-from tests.lite.test_lint import int8, network
+from tests.lite.nets import int8, network
 
 
-@pytest.fixture(scope="module")
-def converted(tiny_run):
-    path = tiny_run / "int8.tflite"
-    result = command("tflite/convert.py", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
-    assert result.returncode == 0, result.stderr
-    return path
-
-
-def test_sources_and_reports(tiny_run, converted, tmp_path):
+def test_sources_and_reports(tiny_run, tiny_int8, tmp_path):
     out = tmp_path / "out"
     result = command(
-        "tflite/micro.py", f"--tflite={converted}", f"--output_dir={out}", f"--workdir={tiny_run}", "--pictures=3",
+        "tflite/micro.py", f"--tflite={tiny_int8}", f"--output_dir={out}", f"--workdir={tiny_run}", "--pictures=3",
         "--accelerator=ethos-u55-128", "--name=tiny",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -35,7 +26,7 @@ def test_sources_and_reports(tiny_run, converted, tmp_path):
         "CMakeLists.txt", "idf_component.yml", "report.json", "report.html", "memory.svg",
     }  # fmt: skip
     report = files.read_json(out / "report.json")
-    assert report["bytes"] == converted.stat().st_size
+    assert report["bytes"] == tiny_int8.stat().st_size
     assert report["exactness"] == {"runs": 3, "equal": 3, "largest_difference": 0, "first_operator": ""}
     arena = report["arena"]
     assert arena["with_margin_bytes"] == arena["total_bytes"] + arena["margin_bytes"]
@@ -66,10 +57,10 @@ def test_a_model_that_is_not_ours_and_budgets_it_breaks(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-def test_pictures_of_a_folder(converted, tmp_path):
+def test_pictures_of_a_folder(tiny_int8, tmp_path):
     for i in range(2):
         write_picture(tmp_path / "pictures" / f"{i}.png", np.random.default_rng(i).integers(0, 256, (50, 70, 3), np.uint8))
-    out = ["tflite/micro.py", f"--tflite={converted}", f"--output_dir={tmp_path / 'out'}", f"--images={tmp_path / 'pictures'}"]
+    out = ["tflite/micro.py", f"--tflite={tiny_int8}", f"--output_dir={tmp_path / 'out'}", f"--images={tmp_path / 'pictures'}"]
     assert_one_line(command(*out), "has 2 pictures, 20 are to be compared", "lower --pictures")
     assert not (tmp_path / "out").exists()
     result = command(*out, "--pictures=2")
@@ -77,13 +68,13 @@ def test_pictures_of_a_folder(converted, tmp_path):
     assert "2 of 2 (2 pictures of the folder pictures)" in result.stdout
 
 
-def test_bad_input_is_one_line(tiny_run, converted, tmp_path):
+def test_bad_input_is_one_line(tiny_run, tiny_int8, tmp_path):
     out = f"--output_dir={tmp_path / 'out'}"
     assert_one_line(command("tflite/micro.py", out), "--tflite or --output_dir is missing")
     assert_one_line(command("tflite/micro.py", out, "--tflite=no.tflite"), "no file no.tflite")
     (tmp_path / "text.tflite").write_text("hello, I am no model")
     assert_one_line(command("tflite/micro.py", out, f"--tflite={tmp_path / 'text.tflite'}"), "is no .tflite file")
-    given = ("tflite/micro.py", out, f"--tflite={converted}")
+    given = ("tflite/micro.py", out, f"--tflite={tiny_int8}")
     assert_one_line(command(*given, "--board=uno"), "--board=uno is unknown; known are stm32h743")
     assert_one_line(command(*given, "--accelerator=npu"), "--accelerator=npu is unknown", "ethos-u55-128")
     assert_one_line(command(*given, "--name=My Model", "--pictures=1"), "--name=My Model is no C++ namespace")
