@@ -41,8 +41,6 @@ def micro(options: MicroOptions) -> tuple[dict, dict[str, str]]:
     Returns:
         The report, and file name -> text of everything to write but the reports.
     """
-    import dataclasses
-
     from kerasseg import files
     from kerasseg.lite import boards, ethos, firmware, memory
     from kerasseg.lite import micro as tflm
@@ -60,48 +58,44 @@ def micro(options: MicroOptions) -> tuple[dict, dict[str, str]]:
         boards.fit(options.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
     print(f"measuring the arena of {path.name} in TFLite Micro", flush=True)
     arena = tflm.measure_arena(content)
+    room = firmware.Memory(
+        arena.total_bytes, arena.head_bytes, arena.tail_bytes, options.arena_margin,
+        scratch_bytes=firmware.cmsis_nn_scratch(graph), version=tflm.version(),
+    )  # fmt: skip
     accelerators = []
     for accelerator in options.accelerator:
         print(f"compiling for {accelerator} with Vela", flush=True)
-        accelerators.append(ethos.estimate(content, accelerator=accelerator))
+        accelerators.append(ethos.estimate(content, accelerator=accelerator).to_json())
     source, batches = _inputs(options, graph, path)
     print(f"comparing with LiteRT's reference kernels on {source}", flush=True)
     exactness, outputs = tflm.compare(content, batches)
-    version, scratch = tflm.version(), firmware.cmsis_nn_scratch(graph)
-    room = firmware.Memory(arena.total_bytes, arena.head_bytes, arena.tail_bytes, options.arena_margin, scratch, version)
-    sha256 = files.sha256(path)
     vector = firmware.Vector(f"the first of {source}", tuple(batches[0]), tuple(outputs[0]))
+    sha256 = files.sha256(path)
     sources = firmware.sources(content, file=path.name, sha256=sha256, name=options.name, memory=room, vector=vector)
-    found = memory.live(graph)
     needed = arena.total_bytes + room.margin_bytes
+    margin = {"margin_percent": options.arena_margin, "margin_bytes": room.margin_bytes, "with_margin_bytes": needed}
     report = {
         "file": path.name,
         "sha256": sha256,
         "bytes": len(content),
         "macs": graph.macs(),
-        "tflite_micro": version,
+        "tflite_micro": tflm.version(),
         "operators": {
             kind: {"count": count, "cmsis_nn": kind in firmware.CMSIS_NN} for kind, count in firmware.operators(graph).items()
         },
-        "arena": arena.to_json() | {
-            "margin_percent": options.arena_margin, "margin_bytes": room.margin_bytes, "with_margin_bytes": needed,
-        },
+        "arena": arena.to_json() | margin,
         "source": source,
         "exactness": exactness.to_json(),
-        "memory": {
-            "peak": dataclasses.asdict(memory.peak(found)),
-            "operators": [dataclasses.asdict(one) for one in found],
-            "savings": [dataclasses.asdict(one) for one in memory.savings(graph)],
-        },
+        "memory": memory.report(graph),
         "unknown": [
             f"Not measured: scratch buffers of optimized kernels, which the wheel does not have. By CMSIS-NN's formulas the "
-            f"largest here would be about {scratch} bytes; the margin has {room.margin_bytes}.",
+            f"largest here would be about {room.scratch_bytes} bytes; the margin has {room.margin_bytes}.",
             "Not measured: the tail on a 32-bit chip. Pointers have 8 bytes where this was measured, 4 there: it is smaller.",
         ],
-        "accelerators": [one.to_json() for one in accelerators],
+        "accelerators": accelerators,
         "boards": [boards.fit(name, flash_bytes=len(content), arena_bytes=needed).to_json() for name in boards.BOARDS],
         **provenance(),
-    }  # fmt: skip
+    }
     return report | {"failures": _failures(options, report)}, sources
 
 

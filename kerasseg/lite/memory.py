@@ -1,5 +1,6 @@
 """Where the memory of a .tflite file goes: which tensors are alive while each operator runs, and what would make them fewer."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable
@@ -101,6 +102,16 @@ def savings(graph: Graph) -> list[Saving]:
         gone = [o for o, one in zip(graph.operators, now, strict=True) if one not in kept]
         add(f"a backbone cut before expanded_conv_{number} (last_block)", kept, sum(_constants(graph, o.inputs) for o in gone))
     return found
+
+
+def report(graph: Graph) -> dict:
+    """Peak, every operator and the savings, as plain JSON values."""
+    found = live(graph)
+    return {
+        "peak": dataclasses.asdict(peak(found)),
+        "operators": [dataclasses.asdict(one) for one in found],
+        "savings": [dataclasses.asdict(one) for one in savings(graph)],
+    }
 
 
 def layer_of(name: str) -> str:
