@@ -205,7 +205,22 @@ def sources(content: bytes, *, file: str, sha256: str, name: str, memory: Memory
         "output_table": tables[1],
         "tensors": "\n".join(_describe(graph)),
     }  # fmt: skip
-    return {target: template(target).substitute(values) for target in TEMPLATES}
+    texts = {target: template(target).substitute(values) for target in TEMPLATES}
+    segments = _segmentation(graph)
+    return texts | ({"class_map.h": template("class_map.h").substitute(values | segments)} if segments else {})
+
+
+def _segmentation(graph: Graph) -> dict:
+    """Sizes for class_map.h, where a file takes one picture and gives its logits in int8; else empty."""
+    ends = (*graph.model.subgraphs[0].inputs, *graph.model.subgraphs[0].outputs)
+    shapes = [graph.shape(int(tensor)) for tensor in ends]
+    if len(shapes) != 2 or any(len(shape) != 4 for shape in shapes) or graph.dtype(int(ends[1])) != np.int8:
+        return {}
+    (_, height, width, _), (_, rows, columns, classes) = shapes
+    stride = height // rows
+    if (stride * rows, stride * columns) != (height, width) or classes < 2:
+        return {}
+    return {"height": height, "width": width, "classes": classes, "stride": stride, "type": "int8_t"}
 
 
 def _describe(graph: Graph) -> Iterable[str]:

@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.lite import firmware, micro
 from kerasseg.lite.flatbuffer import Graph
+from kerasseg.logits import class_ids
 from tests.lite.nets import as_float, from_tf, int8, network
 
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -79,6 +80,36 @@ def test_the_array_is_the_file_byte_for_byte(content, folder, tmp_path):
     done = subprocess.run([tmp_path / "dump"], capture_output=True, check=False)
     assert done.returncode == 0  # aligned
     assert done.stdout == content
+
+
+@needs_compiler
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_the_class_map_is_that_of_the_evaluation(tmp_path, stride):
+    net = int8(network(keras.layers.Conv2D(5, 1, strides=stride)))
+    vector = firmware.Vector("noise", (), ())
+    texts = firmware.sources(net, file="net.tflite", sha256="", name="model", memory=MEMORY, vector=vector)
+    (tmp_path / "class_map.h").write_text(texts["class_map.h"])
+    (tmp_path / "map.cc").write_text(
+        '#include <cstdio>\n#include "class_map.h"\n'
+        "int main() { static std::int8_t logits[model::kHeight * model::kWidth * model::kClasses];\n"
+        "  if (std::fread(logits, 1, sizeof(logits), stdin) == 0) return 1;\n"
+        "  for (int i = 0; i < model::kHeight; ++i)\n"
+        "    for (int j = 0; j < model::kWidth; ++j) std::putchar(model::ClassAt(logits, i, j));\n"
+        "  return 0; }\n"
+    )
+    subprocess.run(["g++", *WARNINGS, f"-I{tmp_path}", tmp_path / "map.cc", "-o", tmp_path / "map"], check=True)
+    logits = np.random.default_rng(0).integers(-128, 128, (1, 16 // stride, 16 // stride, 5), np.int8)
+    done = subprocess.run([tmp_path / "map"], input=logits.tobytes(), capture_output=True, check=True)
+    ids = np.frombuffer(done.stdout, np.uint8).reshape(1, 16, 16)
+    expected = class_ids(logits, size=(16, 16))
+    # In whole numbers ties are ties; in float32 one of the two is larger by a rounding.
+    assert (ids != expected).mean() < 0.01
+
+
+def test_a_model_that_does_not_segment_has_no_class_map():
+    net = int8(network(keras.layers.Flatten(), keras.layers.Dense(3)))
+    vector = firmware.Vector("noise", (), ())
+    assert "class_map.h" not in firmware.sources(net, file="f", sha256="", name="model", memory=MEMORY, vector=vector)
 
 
 def test_it_compiles_for_a_cortex_m7(folder, tmp_path):

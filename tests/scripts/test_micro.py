@@ -23,7 +23,7 @@ def test_sources_and_reports(tiny_run, tiny_int8, tmp_path):
         assert words in result.stdout
     assert {path.name for path in out.iterdir()} == {
         "model_data.h", "model_data.cc", "op_resolver.h", "arena.h", "test_vector.h", "test_vector.cc", "main.cc", "README.md",
-        "CMakeLists.txt", "idf_component.yml", "report.json", "report.html", "memory.svg",
+        "CMakeLists.txt", "idf_component.yml", "report.json", "report.html", "memory.svg", "class_map.h",
     }  # fmt: skip
     report = files.read_json(out / "report.json")
     assert report["bytes"] == tiny_int8.stat().st_size
