@@ -14,6 +14,8 @@ from matplotlib.patches import Patch
 from kerasseg import files
 from kerasseg.data.labels import IGNORE_LABEL, palette
 
+matplotlib.rcParams["svg.hashsalt"] = "kerasseg"  # names inside an SVG are random without
+
 RIGHT, WRONG, UNLABELLED = (225, 225, 225), (200, 30, 30), (110, 110, 110)
 
 
@@ -148,5 +150,6 @@ def _patches(class_names: tuple[str, ...]) -> list[Patch]:
 
 def _save(figure: plt.Figure, path: Path) -> None:
     with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110, bbox_inches="tight")
+        dated = {"metadata": {"Date": None}} if path.suffix == ".svg" else {}  # the same figure, the same file
+        figure.savefig(temporary, dpi=110, bbox_inches="tight", **dated)
     plt.close(figure)

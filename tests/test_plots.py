@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 
 from kerasseg import metrics, plots
-from kerasseg.lite import noise
+from kerasseg.lite import memory, noise
 
 NAMES = ("background", "disc", "box")
 
@@ -35,3 +35,15 @@ def test_figures_are_written(tmp_path):
     for name in ("confusion", "sheet", "legend", "noise"):
         picture = _grey(tmp_path / f"{name}.png")
         assert picture.min() < 100 < picture.max()  # neither blank nor black
+
+
+def test_the_memory_figure_names_the_peak_and_is_the_same_each_time(tmp_path):
+    found = [
+        memory.Live("CONV_2D", name, size * 1024, ((name, (1, size, 32, 32), size * 1024),))
+        for name, size in (("stem", 20), ("block", 50), ("logits", 10))
+    ]
+    for name in ("one.svg", "two.svg"):
+        plots.memory(found, path=tmp_path / name)
+    text = (tmp_path / "one.svg").read_text()
+    assert "block (CONV_2D): 50 KiB" in text
+    assert text == (tmp_path / "two.svg").read_text()
