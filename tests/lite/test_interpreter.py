@@ -55,10 +55,18 @@ def test_files_that_are_no_segmentation_model_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"takes \(1, 8, 8, 1\); an image input is \(1, height, width, 3\)"):
         interpreter.LoadedModel(file_of(grey, keras.layers.Conv2D(2, 1)(grey)))
     image = keras.Input((8, 8, 3), batch_size=1)
-    with pytest.raises(ValueError, match=r"gives \(1, 4, 4, 2\) for \(1, 8, 8, 3\)"):
-        interpreter.LoadedModel(file_of(image, keras.layers.Conv2D(2, 2, strides=2)(image)))
+    with pytest.raises(ValueError, match=r"gives \(1, 3, 3, 2\) for \(1, 8, 8, 3\); logits are .*, or a whole fraction"):
+        interpreter.LoadedModel(file_of(image, keras.layers.Conv2D(2, 6)(image)))
     with pytest.raises(ValueError, match="has 1 inputs and 2 outputs"):
         interpreter.LoadedModel(file_of(image, [keras.layers.Conv2D(2, 1)(image), keras.layers.Conv2D(3, 1)(image)]))
+
+
+def test_coarse_logits_become_class_ids_of_the_pictures_size():
+    image = keras.Input((8, 8, 3), batch_size=1)
+    model = keras.Model(image, keras.layers.Conv2D(2, 2, strides=2)(image))
+    loaded = interpreter.LoadedModel(converter.convert(model, recipe="float32"))
+    assert loaded.output.shape == (1, 4, 4, 2)
+    assert interpreter.predictor(loaded)(np.zeros((1, 8, 8, 3), np.uint8)).shape == (1, 8, 8)
 
 
 def _from_tf(model):
