@@ -59,11 +59,13 @@ def camvid_table(results: Path) -> str:
     lines.insert(3, f"| int8 by TensorFlow alone | {_percent(alone)} | {drop:+.2f} | | | | XNNPACK refuses it | | |")
     stages = [files.read_json(results / f"camvid_v3large_sliced_{name}.json")["config"] for name in ("stage1", "train")]
     size, timing = check["size"], check["files"][0]["latency"][0]
+    ranges = files.read_json(results / "camvid_v3large_sliced_qat_convert.json")["calibration"]
     lines += [
         "",
         f"Method: {check['pictures']} val pictures at the labels' own resolution (padded to {size[0]}x{size[1]}), "
         f"one scale, output stride 16. Trained on the train split in stages of {stages[0]['epochs']} and {stages[1]['epochs']} "
-        "epochs (commands in BUILD.md); best evaluated epoch by val mIoU, of QAT too; one seed; backbone from "
+        "epochs (commands in BUILD.md); best evaluated epoch by val mIoU, of QAT too; one seed; int8 with ranges of "
+        f"{ranges['calibration_examples']} training pictures ({ranges['calibration_choice']} choice); backbone from "
         f"`{stages[0]['backbone_weights']}` (ImageNet weights recovered from public int8 files). "
         '"Same pixels" is agreement with Keras, "boundary" the boundary IoU. Latency: medians of '
         f"{timing['runs']} runs after {timing['warmup']}, all {timing['interleaved']} files in turn in one process, "
