@@ -6,7 +6,7 @@ from kerasseg import files
 
 KIB = 1024
 ROWS = ("micro_96", "micro_128", "micro_160")
-SHAPES_ROWS = ("micro_96", "micro_128")  # those that were trained on drawn pictures, too
+SHAPES_ROWS = ROWS  # trained on drawn pictures, too
 # What a row may take: arena and file, KiB.
 BUDGETS = {"micro_96": (160, 300), "micro_128": (256, 500), "micro_160": (384, 800)}
 
