@@ -109,11 +109,13 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
         training.train(config, workdir=tmp_path / "run", log=lambda line: None)
 
 
-def test_one_step_trains_under_jax(tmp_path):
+def test_one_step_trains_under_jax_where_there_is_no_tensorflow(tmp_path):
     pytest.importorskip("jax")
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
     result = command(
-        *FLAGS, "--epochs=1", "--train_examples=4", "--val_examples=1", f"--workdir={tmp_path / 'run'}", KERAS_BACKEND="jax"
-    )
+        *FLAGS, "--epochs=1", "--train_examples=4", "--val_examples=1", f"--workdir={tmp_path / 'run'}",
+        KERAS_BACKEND="jax", PYTHONPATH=str(tmp_path),
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "epoch 1/1: loss" in result.stdout
     assert (tmp_path / "run" / "best.weights.h5").is_file()

@@ -1,71 +1,62 @@
-"""Random scale, crop, flip and colour on an image and its labels. Stateless: one seed, one result."""
+"""Random scale, crop, flip and colour on an image and its labels, in NumPy and Pillow: the same under every Keras backend."""
 
-import tensorflow as tf
+import numpy as np
+from PIL import Image
 
 from kerasseg.config import TrainConfig
 from kerasseg.data.labels import IGNORE_LABEL
+from kerasseg.data.letterbox import PAD_VALUE
 
-PAD_VALUE = 127.5  # 0 after the model's rescaling to -1..1
 
-
-def augment(image: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, config: TrainConfig) -> tuple[tf.Tensor, tf.Tensor]:
+def augment(
+    image: np.ndarray, labels: np.ndarray, config: TrainConfig, *, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """One training crop.
 
     Args:
         image: (H, W, 3) uint8.
         labels: (H, W) uint8.
-        seed: (2,) int32.
         config: Gives size, scales, flip and colour.
+        random: Decides the crop: the same state, the same crop.
 
     Returns:
-        image (*size, 3) float32 in 0..255 and labels (*size) uint8; what lies outside the picture is 127.5 and 255.
+        image (*size, 3) float32 in 0..255 and labels (*size) uint8; what lies outside the picture is 127 and 255.
     """
-    seeds = tf.unstack(tf.random.split(seed, 7))
-    image, labels = scale_crop(image, labels, seeds[0], size=config.size, scales=(config.scale_min, config.scale_max))
-    if config.flip:
-        flipped = tf.random.stateless_uniform((), seeds[1]) < 0.5
-        image = tf.where(flipped, tf.reverse(image, [1]), image)
-        labels = tf.where(flipped, tf.reverse(labels, [1]), labels)
-    if config.color:
-        image = _color(image, seeds[2:5], strength=config.color)
-    return image, labels
+    image, labels = scale_crop(image, labels, size=config.size, scales=(config.scale_min, config.scale_max), random=random)
+    flips, factors = random.random() < 0.5, 1 + config.color * random.uniform(-1, 1, 3).astype(np.float32)
+    if config.flip and flips:
+        image, labels = image[:, ::-1], labels[:, ::-1]
+    image = image.astype(np.float32)
+    return (_color(image, factors) if config.color else image), labels
 
 
 def scale_crop(
-    image: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, *, size: tuple[int, int], scales: tuple[float, float]
-) -> tuple[tf.Tensor, tf.Tensor]:
+    image: np.ndarray, labels: np.ndarray, *, size: tuple[int, int], scales: tuple[float, float], random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Scales by a log-uniform factor and crops at a random place, in one sampling of the original pixels.
 
     Both samplings use the same points: bilinear for the image, nearest for the labels, which are never mixed. A crop
     that is larger than the scaled picture lies at random over it.
     """
-    draws = tf.random.stateless_uniform((3,), seed)
-    scale = tf.exp(tf.math.log(scales[0]) + draws[0] * (tf.math.log(scales[1]) - tf.math.log(scales[0])))
-    sides = tf.cast(tf.shape(labels), tf.float32)
-    crop = tf.constant(size, tf.float32)
-    room = sides - crop / scale  # negative where the crop is larger
-    start = draws[1:] * room
-    # Pixel i of the crop lies at start + (i + 0.5) / scale - 0.5; crop_and_resize wants the outermost two, over side - 1.
-    first = start + 0.5 / scale - 0.5
-    last = start + (crop - 0.5) / scale - 0.5
-    box = tf.concat([first, last], 0) / tf.tile(tf.maximum(sides - 1, 1), [2])
+    scale = np.exp(random.uniform(*np.log(scales)))
+    room = np.array(labels.shape) - np.array(size) / scale  # negative where the crop is larger
+    top, left = random.random(2) * room
+    # Pillow takes the input's (x, y) as an affine function of the output's, both counted from the corner of the picture.
+    affine = (1 / scale, 0, left, 0, 1 / scale, top)
 
-    def sample(pixels: tf.Tensor, method: str, outside: float) -> tf.Tensor:
-        return tf.image.crop_and_resize(
-            tf.cast(pixels, tf.float32)[None], box[None], [0], size, method=method, extrapolation_value=outside
-        )[0]
+    def sample(pixels: np.ndarray, method: Image.Resampling, outside: int | tuple[int, ...]) -> np.ndarray:
+        picture = Image.fromarray(pixels)
+        return np.asarray(picture.transform(size[::-1], Image.Transform.AFFINE, affine, method, fillcolor=outside))
 
-    cropped = sample(labels[..., None], "nearest", IGNORE_LABEL)[..., 0]
-    return sample(image, "bilinear", PAD_VALUE), tf.cast(tf.round(cropped), tf.uint8)
+    cropped = sample(image, Image.Resampling.BILINEAR, (PAD_VALUE,) * 3)
+    return cropped, sample(labels, Image.Resampling.NEAREST, IGNORE_LABEL)
 
 
-def _color(image: tf.Tensor, seeds: list[tf.Tensor], *, strength: float) -> tf.Tensor:
-    def factor(seed: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_uniform((), seed, 1 - strength, 1 + strength)
-
-    image = image * factor(seeds[0])
-    mean = tf.reduce_mean(image)
-    image = (image - mean) * factor(seeds[1]) + mean
-    grey = tf.reduce_mean(image, -1, keepdims=True)
-    image = (image - grey) * factor(seeds[2]) + grey
-    return tf.clip_by_value(image, 0.0, 255.0)
+def _color(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Brightness, contrast and saturation times a factor each."""
+    image = image * factors[0]
+    mean = image.mean()
+    image = (image - mean) * factors[1] + mean
+    grey = image.mean(-1, keepdims=True)
+    image = (image - grey) * factors[2] + grey
+    return np.clip(image, 0.0, 255.0)
