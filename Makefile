@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench readme
+.PHONY: demo test lint bench paper readme
 
 # The main job on pictures that need no download. The same command again resumes or repeats it.
 demo: $(STAMP)
@@ -25,6 +25,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/input_pipeline.py --data_dir=$(DATA_DIR)
+
+# The paper's comparison, hours on a CPU; the same command resumes. PAPER='--models=v3large_sliced,edge_small' makes a part.
+paper: $(STAMP)
+	$(BIN)/python benchmarks/paper.py --data_dir=$(DATA_DIR) $(PAPER)
 
 readme: $(STAMP)
 	$(BIN)/python benchmarks/readme.py

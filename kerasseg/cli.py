@@ -115,7 +115,7 @@ def _value(field: dataclasses.Field, flag: flags.Flag) -> Any:
 
 def _help(options: type, fields: list[dataclasses.Field], positional: str, *, program: str) -> str:
     name = os.path.relpath(program)
-    if not name.startswith(("..", "tflite")):
+    if name.startswith("kerasseg"):
         name = "-m " + name.removesuffix(".py").replace(os.sep, ".")
     lines = [f"usage: python {name} [--name=value ...] {positional}".rstrip(), "", options.__doc__.strip(), ""]
     for field in fields:

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from kerasseg import files
+from kerasseg.comparison import pareto
 from kerasseg.data.labels import IGNORE_LABEL, palette
 
 matplotlib.rcParams["svg.hashsalt"] = "kerasseg"  # names inside an SVG are random without
@@ -140,6 +141,94 @@ def memory(found: Sequence, *, path: Path) -> None:
     axes.set_xlabel("operator, in order of execution")
     axes.set_ylabel("live activations, KiB")
     axes.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
+def tradeoffs(panels: dict[str, Sequence[tuple[str, float, float]]], *, path: Path) -> None:
+    """Writes a figure with a panel a cost: mIoU over it, logarithmic, with the Pareto front as a line.
+
+    Args:
+        panels: Cost -> (name, cost, mIoU 0..1) of each point; a panel without points is left out.
+        path: Of the PNG or SVG.
+    """
+    panels = {cost: points for cost, points in panels.items() if points}
+    figure, line = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.6), squeeze=False)
+    for axes, (cost, points) in zip(line[0], panels.items(), strict=True):
+        front = [points[i] for i in pareto([(x, y) for _, x, y in points])]
+        axes.plot([x for _, x, _ in front], [100 * y for *_, y in front], color="tab:orange", label="Pareto front", zorder=1)
+        axes.scatter([x for _, x, _ in points], [100 * y for *_, y in points], s=22, color="tab:blue", zorder=2)
+        for rank, (name, x, y) in enumerate(sorted(points, key=lambda point: point[1])):
+            above = rank % 2 == 0  # neighbours write to different sides
+            axes.annotate(
+                name, (x, 100 * y), textcoords="offset points", xytext=(0, 6 if above else -13), ha="center", fontsize=7
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.margins(x=0.15, y=0.12)
+        axes.set_xlabel(cost)
+        axes.set_ylabel("val mIoU, %")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def class_iou(scored: Sequence[tuple[str, dict]], *, path: Path) -> None:
+    """Writes a figure of the IoU of every class, models side by side.
+
+    Args:
+        scored: (name, `kerasseg.metrics.Scores` as JSON) of each model.
+        path: Of the PNG or SVG.
+    """
+    names = scored[0][1]["class_names"]
+    places, width = np.arange(len(names)), 0.8 / len(scored)
+    figure, axes = plt.subplots(figsize=(max(6, 0.75 * len(names) + 2), 3.8))
+    for i, (model, scores) in enumerate(scored):
+        heights = [100 * (share or 0) for share in scores["iou"]]
+        bars = axes.bar(
+            places + (i - (len(scored) - 1) / 2) * width, heights, width, label=f"{model}, mIoU {100 * scores['miou']:.1f} %"
+        )
+        axes.bar_label(bars, fmt="%.0f", fontsize=6)
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_ylabel("IoU, %")
+    axes.set_ylim(0, 108)
+    axes.legend(loc="lower right", fontsize=8)
+    _save(figure, path)
+
+
+def segmented(
+    rows: Sequence[tuple[np.ndarray, np.ndarray, Sequence[np.ndarray]]],
+    *,
+    names: Sequence[str],
+    class_names: tuple[str, ...],
+    path: Path,
+) -> None:
+    """Writes a PNG with a row a picture: image | labels | the prediction of each model.
+
+    Args:
+        rows: (image (H, W, 3) uint8, labels (H, W) uint8, preds (H, W) uint8 of each model).
+        names: Of the models.
+        class_names: One a class.
+        path: Of the PNG.
+    """
+    height, width = rows[0][1].shape
+    columns = 2 + len(names)
+    across = min(columns, 5)
+    deep = -(-columns // across)
+    figure, grid = plt.subplots(
+        len(rows) * deep, across, figsize=(3 * across, len(rows) * deep * (3 * height / width + 0.25)), squeeze=False
+    )
+    for number, (image, labels, preds) in enumerate(rows):
+        panels = [image, *(colorize(ids, class_names) for ids in (labels, *preds))]
+        line = grid[number * deep : (number + 1) * deep].ravel()
+        for axes in line:
+            axes.set_axis_off()
+        for axes, panel, title in zip(line, panels, ("image", "labels", *names), strict=False):
+            axes.imshow(panel, interpolation="nearest")
+            axes.set_title(title, fontsize=9)
+    figure.legend(
+        handles=_patches(class_names), loc="upper center", bbox_to_anchor=(0.5, 0), ncols=8, frameon=False, fontsize=8
+    )
+    figure.tight_layout()
     _save(figure, path)
 
 

@@ -1,0 +1,109 @@
+"""python benchmarks/paper.py --data_dir=CamVid --workdir=runs/paper: the paper's comparison, every row by one recipe."""
+
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import cli
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+
+CONVERT = Path(__file__).resolve().parent.parent / "tflite" / "convert.py"
+
+# Row -> number of seeds. The paper's five, what else could have been cut, and kerasseg's own.
+ROWS = {
+    "v3large": 2, "v3large_sliced": 2, "v3small": 1, "v3small_sliced": 1, "v3large_tuned": 1, "v3large_thin": 1,
+    "v3large_half": 1, "edge_sliced": 1, "edge_small": 1, "micro_160": 1, "micro_128": 1, "micro_96": 1,
+}  # fmt: skip
+
+RECIPE = (
+    "--dataset=camvid", "--size=320,320", "--eval_size=384,480", "--epochs=45", "--eval_every=3", "--class_weights=sqrt",
+    "--dice_weight=0.5", "--weight_decay=0.01",
+)  # fmt: skip
+CONVERSIONS = {"float32": (), "int8": (), "int8_qat": ("--epochs=4",)}
+
+
+@dataclass(frozen=True)
+class PaperOptions:
+    """Trains, converts and compares; what is done already stays, and what was interrupted goes on from there."""
+
+    data_dir: str = setting("", "SegNet's CamVid folder")
+    workdir: str = setting("runs/paper", "where the runs go, a folder a row and seed, and the comparison")
+    models: tuple[str, ...] = setting(tuple(ROWS), "the rows to make; the table holds every row that is finished")
+    large_weights: str = setting("imagenet", "backbone weights of V3-Large: imagenet, none, or a .npz or .weights.h5 file")
+    small_weights: str = setting("imagenet", "the same of V3-Small")
+    precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
+    steps: tuple[str, ...] = setting(("train", "convert", "compare"), "which of these to do")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and the file that is there when it has been done."""
+
+    command: tuple[str, ...]
+    makes: Path
+
+
+def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]:
+    """The commands of one row and seed, by the name of their step."""
+    from kerasseg.models import get_spec
+
+    spec = get_spec(model)
+    weights = options.large_weights if spec.backbone == "large" else options.small_weights
+    if spec.alpha != 1:
+        weights = "none"  # keras.applications has weights of width 1 and 0.75 alone, the files of width 1
+    run = Path(options.workdir) / f"{model}_{seed}"
+    train = (
+        "-m", "kerasseg.train", f"--model={model}", *RECIPE, f"--data_dir={options.data_dir}", f"--backbone_weights={weights}",
+        f"--precision={options.precision}", f"--seed={seed}", f"--workdir={run}",
+    )  # fmt: skip
+    convert = [
+        Step((str(CONVERT), f"--workdir={run}", f"--recipe={recipe}", *more), run / f"{recipe}.tflite.json")
+        for recipe, more in CONVERSIONS.items()
+    ]
+    return {"train": [Step(train, run / "report.json")], "convert": convert if seed == 0 else []}
+
+
+def paper(options: PaperOptions) -> None:
+    """Does what is missing, row by row, then compares every row that is finished."""
+    for model in options.models:
+        for seed in range(ROWS[model]):
+            wanted = steps(model, seed, options)
+            for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
+                if not step.makes.is_file():
+                    _run(step.command)
+    if "compare" in options.steps:
+        reports = [steps(model, seed, options)["train"][0].makes for model, seeds in ROWS.items() for seed in range(seeds)]
+        made = [report for report in reports if report.is_file()]
+        if not made:
+            raise InputError(f"no row in {options.workdir} is finished; let --steps=train end first")
+        workdirs = ",".join(str(report.parent) for report in made)
+        _run(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={Path(options.workdir) / 'compare'}"))
+
+
+def _run(command: tuple[str, ...]) -> None:
+    print("python", shlex.join(command), flush=True)
+    code = subprocess.run([sys.executable, *command], check=False).returncode
+    if code:
+        raise InputError(
+            f"that command ended with exit code {code}; mend what it says and start this one again: it goes on there"
+        )
+
+
+def main(options: PaperOptions) -> None:
+    if not options.data_dir and "train" in options.steps:
+        raise InputError("--data_dir is missing; give SegNet's CamVid folder")
+    for given, known, flag in (
+        (options.models, tuple(ROWS), "models"),
+        (options.steps, ("train", "convert", "compare"), "steps"),
+    ):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise InputError(f"--{flag} has unknown {', '.join(unknown)}; known are {', '.join(known)}")
+    paper(options)
+
+
+if __name__ == "__main__":
+    cli.run(main, PaperOptions)

@@ -1,0 +1,123 @@
+"""The report of kerasseg.compare as a table, and what its figures show. Plain Python on plain JSON."""
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+
+RECIPES = ("float32", "int8", "int8_qat")
+COSTS = ("million parameters", "GMAC", "int8 latency, ms")
+
+
+def mious(row: dict, recipe: str) -> list[float]:
+    """The mIoU of each seed, 0..1; `recipe` is "float", "int8" or "int8_qat"."""
+    return [seed[recipe]["miou"] for seed in row["seeds"] if recipe in seed]
+
+
+def markdown(report: dict) -> str:
+    """The table, and how its numbers came to be."""
+    columns = (
+        "model", "parameters", "change", "GMAC", "float mIoU", "against the first", "int8", "int8 QAT", "int8 file",
+        "float32", "int8 time", "arena",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    lines += [f"| {' | '.join(_cells(row, report['rows'][0]))} |" for row in report["rows"]]
+    settings, rows = report["shared_settings"], report["rows"]
+    timing = next((file["latency"] for row in rows for file in row.get("files", {}).values()), None)
+    sizes = dict.fromkeys(f"{height}x{width}" for height, width in (row["size"] for row in rows))
+    described = ", ".join(
+        f"{name} {settings[name]}"
+        for name in ("size", "epochs", "batch_size", "optimizer", "learning_rate")
+        if name in settings
+    )
+    text = (
+        f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, input "
+        f"{' or '.join(sizes)}, one scale; the same for every row: {described}; {report['selection']}. Where a row has several "
+        "seeds, their mean and half their range."
+    )
+    if timing:
+        text += (
+            f" Latency: medians of {timing['runs']} runs after {timing['warmup']}, {timing['interleaved']} files in turn in "
+            f"one process, LiteRT {report['versions']['ai-edge-litert']} with XNNPACK, {timing['threads']} thread, "
+            f"{report['cpu']}. Arena: measured by TFLite Micro."
+        )
+    return "\n".join([*lines, "", text, ""])
+
+
+def _cells(row: dict, first: dict) -> list[str]:
+    files = row.get("files", {})
+    reached = statistics.mean(mious(row, "float")) - statistics.mean(mious(first, "float"))
+    int8 = files.get("int8", files.get("int8_qat"))
+    return [
+        f"`{row['model']}`",
+        f"{row['parameters']:,}",
+        f"{100 * row['change']:+.2f} %",
+        f"{row['macs']['total'] / 1e9:.2f}",
+        _spread(mious(row, "float")),
+        "" if row is first else f"{100 * reached:+.2f}",
+        _spread(mious(row, "int8")),
+        _spread(mious(row, "int8_qat")),
+        f"{int8['bytes'] / 1024:.0f} KiB" if int8 else "",
+        f"{files['float32']['latency']['median_ms']:.1f} ms" if "float32" in files else "",
+        f"{int8['latency']['median_ms']:.1f} ms" if int8 else "",
+        f"{int8['arena']['total_bytes'] / 2**20:.1f} MiB" if int8 and "arena" in int8 else "",
+    ]
+
+
+def _spread(shares: list[float]) -> str:
+    if len(shares) < 2:
+        return "".join(f"{100 * share:.2f} %" for share in shares)
+    return f"{100 * statistics.mean(shares):.2f} ± {50 * (max(shares) - min(shares)):.2f} %"
+
+
+def table_csv(report: dict) -> str:
+    """A line a row, numbers as they are: bytes, milliseconds, shares 0..1; empty where something was not measured."""
+    lines = []
+    for row in report["rows"]:
+        files = row.get("files", {})
+        line = {"model": row["model"], "height": row["size"][0], "width": row["size"][1], "weights": row["weights"]}
+        line |= {"parameters": row["parameters"], "macs": row["macs"]["total"], "seeds": len(row["seeds"])}
+        for recipe in ("float", *RECIPES[1:]):
+            shares = mious(row, recipe)
+            line |= {f"{recipe}_miou": statistics.mean(shares) if shares else ""}
+        for recipe in RECIPES:
+            file = files.get(recipe)
+            line |= {f"{recipe}_bytes": file["bytes"] if file else ""}
+            line |= {f"{recipe}_median_ms": file["latency"]["median_ms"] if file else ""}
+        line["arena_bytes"] = files.get("int8", {}).get("arena", {}).get("total_bytes", "")
+        lines.append(line)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, lines[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def tradeoffs(report: dict) -> dict[str, list[tuple[str, float, float]]]:
+    """For each of COSTS, (model, cost, mIoU 0..1) of the rows where both are known.
+
+    Latency stands beside the mIoU of the int8 file that was timed, parameters and GMAC beside float's.
+    """
+    found = {cost: [] for cost in COSTS}
+    for row in report["rows"]:
+        miou = statistics.mean(mious(row, "float"))
+        found[COSTS[0]].append((row["model"], row["parameters"] / 1e6, miou))
+        found[COSTS[1]].append((row["model"], row["macs"]["total"] / 1e9, miou))
+        for recipe in RECIPES[1:]:
+            if mious(row, recipe) and recipe in row.get("files", {}):
+                median_ms = row["files"][recipe]["latency"]["median_ms"]
+                found[COSTS[2]].append((f"{row['model']}, {recipe}", median_ms, statistics.mean(mious(row, recipe))))
+    return found
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Positions of the (cost, score) that no other point beats: none costs less, or as little, and scores more, or as much.
+
+    In order of cost. Of equal points the first stays.
+    """
+    front, best = [], float("-inf")
+    for i in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
+        if points[i][1] > best:
+            front.append(i)
+            best = points[i][1]
+    return front

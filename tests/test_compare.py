@@ -1,0 +1,94 @@
+import json
+import shutil
+
+import pytest
+
+from kerasseg import comparison
+from tests.conftest import assert_one_line, command
+
+
+def _copy(run, path, **settings):
+    """A copy of a run directory that says it was trained with other settings."""
+    shutil.copytree(run, path)
+    stored = json.loads((path / "config.json").read_text())
+    stored["config"] |= settings
+    (path / "config.json").write_text(json.dumps(stored))
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_run, tiny_int8, tmp_path_factory):
+    """Three runs: two seeds of one row, of which the first has an int8 file, and another learning rate."""
+    folder = tmp_path_factory.mktemp("compare")
+    first = _copy(tiny_run, folder / "a")
+    for path in (tiny_int8, tiny_int8.with_name("int8.tflite.json")):
+        shutil.copy(path, first)
+    return [first, _copy(tiny_run, folder / "b", seed=1), _copy(tiny_run, folder / "c", learning_rate=0.5)]
+
+
+def _command(runs, *flags):
+    return command("-m", "kerasseg.compare", f"--workdirs={','.join(map(str, runs))}", *flags)
+
+
+def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
+    result = _command(runs, f"--output_dir={tmp_path}", "--runs=2", "--pictures=2", "--pair=tiny,tiny")
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "compare.json").read_text())
+    first, second = report["rows"]
+    scored = json.loads((runs[0] / "report.json").read_text())["scores"]["miou"]
+    assert [seed["seed"] for seed in first["seeds"]] == [0, 1]
+    assert comparison.mious(first, "float") == [scored, scored]  # b is a copy of a
+    assert len(comparison.mious(first, "int8")) == 1
+    assert first["files"]["int8"]["latency"]["runs"] == 2
+    assert first["files"]["int8"]["arena"]["total_bytes"] > 1000
+    assert "files" not in second
+    assert (first["parameters"], first["change"]) == (139_046, 0)
+    assert "learning_rate" not in report["shared_settings"]
+    assert report["shared_settings"]["epochs"] == 2
+    table = (tmp_path / "compare.md").read_text()
+    assert table in result.stdout
+    assert f"| `tiny` | 139,046 | +0.00 % | 0.01 | {100 * scored:.2f} ± 0.00 % |  | " in table
+    header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
+    assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,int8_miou")
+    assert [line.split(",")[:3] for line in lines] == [["tiny", "96", "96"]] * 2
+    for name in ("tradeoffs.svg", "classes.svg", "pictures.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_what_cannot_be_compared_is_one_line(runs, tiny_run, tmp_path):
+    output = f"--output_dir={tmp_path / 'out'}"
+    assert_one_line(command("-m", "kerasseg.compare", output), "--workdirs or --output_dir is missing")
+    assert_one_line(_command([tmp_path], output), "is no run directory")
+    unfinished = _copy(tiny_run, tmp_path / "unfinished")
+    (unfinished / "report.json").unlink()
+    assert_one_line(_command([unfinished], output), "is not finished (no report.json)")
+    other = _copy(tiny_run, tmp_path / "other", dataset="camvid")
+    assert_one_line(_command([runs[0], other], output), "has data set camvid", "has shapes; compare runs on the same data")
+    stale = _copy(runs[0], tmp_path / "stale")
+    shutil.copy(stale / "int8.tflite.json", stale / "best.weights.h5")
+    assert_one_line(_command([stale], output), "int8.tflite was made from other weights than the run's best")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_pareto_front_by_hand():
+    # Cost and score: 1 at cost 1 is the cheapest; 3 at 2 is better; 2 at 3 costs more and is worse; of the equal two at 4 the
+    # first stays; 3 at 1.5 costs less than 3 at 2, which therefore goes.
+    points = [(2, 3), (1, 1), (3, 2), (4, 5), (4, 5), (1.5, 3)]
+    assert comparison.pareto(points) == [1, 5, 3]
+    assert comparison.pareto([]) == []
+
+
+def test_latency_stands_beside_the_score_of_its_own_file():
+    def scores(**mious):
+        return {recipe: {"miou": miou} for recipe, miou in mious.items()}
+
+    row = {
+        "model": "a", "parameters": 2_000_000, "macs": {"total": 3e9},
+        "seeds": [scores(float=0.5, int8=0.4), scores(float=0.7)],
+        "files": {"float32": {"latency": {"median_ms": 9.0}}, "int8": {"latency": {"median_ms": 4.0}}},
+    }  # fmt: skip
+    found = comparison.tradeoffs({"rows": [row]})
+    # Means over seeds: float (0.5 + 0.7) / 2, int8 of the one seed that has it.
+    assert found == {
+        "million parameters": [("a", 2.0, 0.6)], "GMAC": [("a", 3.0, 0.6)], "int8 latency, ms": [("a, int8", 4.0, 0.4)],
+    }  # fmt: skip
