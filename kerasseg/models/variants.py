@@ -53,8 +53,11 @@ MODELS: dict[str, ModelSpec] = {
     "v3large_thin": ModelSpec(filters=88, decoder_filters=88),
     # Between the two: the tail of half width.
     "v3large_half": ModelSpec(tail="half"),
-    # Our own rows: the cut and separable convolutions together.
-    "edge_sliced": ModelSpec(tail="sliced", filters=128, decoder_filters=128, separable=True),
+    # Our own rows: the cut and separable convolutions together. At stride 32 the last blocks need no dilated convolutions, at
+    # which XNNPACK is slow; BUILD.md has what that brings and costs. The rates reach as far as 6, 12, 18 do at stride 16.
+    "edge_sliced": ModelSpec(
+        tail="sliced", output_stride=32, rates=(3, 6, 9), filters=128, decoder_filters=128, separable=True
+    ),
     "edge_small": ModelSpec(backbone="small", tail="sliced", filters=64, skip_filters=24, decoder_filters=64, separable=True),
     # For microcontrollers, named after the side of their square input. V3-Small down to stride 8, cut where the next block
     # would take more than it brings; relu, because hard-swish keeps three tensors alive where relu is part of the convolution;

@@ -1,0 +1,57 @@
+import importlib.util
+
+import pytest
+
+from kerasseg.models import get_spec
+from tests.conftest import REPOSITORY, assert_one_line, command
+
+
+@pytest.fixture(scope="module")
+def paper():
+    specification = importlib.util.spec_from_file_location("paper", REPOSITORY / "benchmarks" / "paper.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def _given(step):
+    return dict(argument.removeprefix("--").split("=", 1) for argument in step.command if argument.startswith("--"))
+
+
+def test_every_row_is_trained_by_one_recipe(paper):
+    options = paper.PaperOptions(data_dir="CamVid", large_weights="large.npz", small_weights="small.npz")
+    apart = {"model", "backbone_weights", "seed", "workdir"}
+    recipes = set()
+    for model, seeds in paper.ROWS.items():
+        for seed in range(seeds):
+            (train,) = paper.steps(model, seed, options)["train"]
+            given = _given(train)
+            recipes.add(tuple(sorted((name, value) for name, value in given.items() if name not in apart)))
+            spec = get_spec(model)
+            expected = {"large": "large.npz", "small": "small.npz"}[spec.backbone] if spec.alpha == 1 else "none"
+            assert (given["model"], given["seed"], given["backbone_weights"]) == (model, str(seed), expected)
+    assert len(recipes) == 1
+    assert {"v3large": 2, "v3large_sliced": 2}.items() <= paper.ROWS.items()
+
+
+def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(paper, "_run", commands.append)
+    options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path), models=("edge_small",))
+    trained, *converted = [step for steps in paper.steps("edge_small", 0, options).values() for step in steps]
+    for step in (trained, converted[0]):
+        step.makes.parent.mkdir(exist_ok=True)
+        step.makes.touch()
+    paper.paper(options)
+    *missing, compared = commands
+    assert missing == [step.command for step in converted[1:]]
+    assert f"--workdirs={trained.makes.parent}" in compared  # the only row that is finished
+
+
+def test_bad_input_is_one_line():
+    script = "benchmarks/paper.py"
+    assert_one_line(command(script), "--data_dir is missing")
+    assert_one_line(
+        command(script, "--data_dir=x", "--models=resnet"), "--models has unknown resnet; known are v3large, v3large_sliced"
+    )
+    assert_one_line(command(script, "--steps=compare", "--workdir=/nowhere"), "no row in /nowhere is finished")
