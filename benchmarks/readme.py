@@ -188,6 +188,15 @@ def activations_table(results: Path) -> str:
     return "\n".join(lines)
 
 
+def edge_table(results: Path) -> str:
+    """The output strides that edge_sliced was trained with."""
+    lines = ["| output stride | rates | val mIoU, best of the epochs | epochs |", "|---:|---:|---:|---:|"]
+    for stride, rates in ((16, "6, 12, 18"), (32, "3, 6, 9")):
+        report = files.read_json(results / f"camvid_edge_sliced_stride{stride}_train.json")
+        lines.append(f"| {stride} | {rates} | {_percent(report['scores']['miou'])} | {report['config']['epochs']} |")
+    return "\n".join(lines)
+
+
 def stages_line(results: Path) -> str:
     """What each stage of the CamVid run came to."""
     lines = []
@@ -231,7 +240,7 @@ BLOCKS = {
     "models": models_table, "camvid": camvid_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line,
     "hurts": hurts_table, "engines": engines_table, "remedies": remedies_table,
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
-    "activations": activations_table, "twin": twin_line, "calibration": micro_tables.calibration_table,
+    "activations": activations_table, "edge": edge_table, "twin": twin_line, "calibration": micro_tables.calibration_table,
     "micro": micro_tables.micro_table, "micro_shapes": micro_tables.micro_shapes_table, "boards": micro_tables.boards_table,
     "micro_search": micro_tables.search_table,
 }  # fmt: skip
