@@ -47,3 +47,20 @@ def test_the_memory_figure_names_the_peak_and_is_the_same_each_time(tmp_path):
     text = (tmp_path / "one.svg").read_text()
     assert "block (CONV_2D): 50 KiB" in text
     assert text == (tmp_path / "two.svg").read_text()
+
+
+def test_figures_of_a_comparison(tmp_path):
+    panels = {"GMAC": [("small", 1.0, 0.5), ("large", 10.0, 0.7), ("worse", 12.0, 0.6)], "int8 latency, ms": []}
+    plots.tradeoffs(panels, path=tmp_path / "tradeoffs.svg")
+    text = (tmp_path / "tradeoffs.svg").read_text()
+    assert all(f"<!-- {word} -->" in text for word in ("small", "large", "worse", "GMAC", "Pareto front"))
+    assert "latency" not in text  # a panel without points is left out
+    scored = {"class_names": list(NAMES), "iou": [0.9, None, 0.25], "miou": 0.575}
+    plots.class_iou([("full", scored), ("sliced", scored)], path=tmp_path / "classes.svg")
+    text = (tmp_path / "classes.svg").read_text()
+    assert all(f"<!-- {word} -->" in text for word in ("full, mIoU 57.5 %", "90", "25", "disc"))
+    labels = np.zeros((20, 30), np.uint8)
+    row = (np.zeros((20, 30, 3), np.uint8), labels, [labels + 1, labels + 2, labels, labels])  # six panels: two lines
+    plots.segmented([row, row], names=["a", "b", "c", "d"], class_names=NAMES, path=tmp_path / "segmented.png")
+    picture = _grey(tmp_path / "segmented.png")
+    assert picture.min() < 100 < picture.max()
