@@ -136,6 +136,7 @@ def _row(group: list[Finished], split: "Split", log: Callable[[str], None]) -> d
         "epochs": first.run.config.epochs,
         "parameters": model.count_params(),
         "macs": count_macs(model),
+        "train_seconds": sum(epoch.get("seconds", 0.0) for epoch in first.report["history"]),
         "seeds": seeds,
     }
 

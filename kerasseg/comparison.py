@@ -18,7 +18,7 @@ def markdown(report: dict) -> str:
     """The table, and how its numbers came to be."""
     columns = (
         "model", "parameters", "change", "GMAC", "float mIoU", "against the first", "int8", "int8 QAT", "int8 file",
-        "float32", "int8 time", "arena",
+        "float32", "int8 time", "arena", "trained for",
     )  # fmt: skip
     lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
     lines += [f"| {' | '.join(_cells(row, report['rows'][0]))} |" for row in report["rows"]]
@@ -33,7 +33,7 @@ def markdown(report: dict) -> str:
     text = (
         f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, input "
         f"{' or '.join(sizes)}, one scale; the same for every row: {described}; {report['selection']}. Where a row has several "
-        "seeds, their mean and half their range."
+        "seeds, their mean and half their range. Training time is of the first seed's epochs, without evaluation."
     )
     if timing:
         text += (
@@ -61,6 +61,7 @@ def _cells(row: dict, first: dict) -> list[str]:
         f"{files['float32']['latency']['median_ms']:.1f} ms" if "float32" in files else "",
         f"{int8['latency']['median_ms']:.1f} ms" if int8 else "",
         f"{int8['arena']['total_bytes'] / 2**20:.1f} MiB" if int8 and "arena" in int8 else "",
+        f"{row['train_seconds'] / 60:.0f} min" if row["train_seconds"] else "",
     ]
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -115,7 +116,9 @@ class _Training:
             self._restore()
             self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
         for epoch in range(self.progress.epoch, config.epochs):
+            start = time.perf_counter()
             row = {"epoch": epoch + 1, "loss": self._fit(epoch), "learning_rate": float(self.optimizer.learning_rate)}
+            row["seconds"] = time.perf_counter() - start  # without the evaluation
             scores = None
             if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
                 scores = self._evaluate()
@@ -185,8 +188,8 @@ class _Training:
 
     def _write_history(self) -> None:
         text = io.StringIO()
-        names = ["epoch", "loss", "learning_rate", "val_miou", "val_pixel_accuracy"]
-        writer = csv.DictWriter(text, names, lineterminator="\n")
+        names = ["epoch", "loss", "learning_rate", "val_miou", "val_pixel_accuracy"]  # no seconds: the same run, the same table
+        writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self.progress.history)
         files.write_text(self.directory.history, text.getvalue())
