@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kerasseg.lite import calibration, converter, equalization, folding, interpreter, matching, qat, ranges
+from kerasseg.lite.qat import quantizers
 from kerasseg.models import build_model, get_spec, list_models
 from tests.lite.test_folding import lively
 
@@ -94,16 +95,16 @@ def test_every_model_can_be_mapped(name):
 def test_a_depthwise_kernel_has_a_step_a_channel():
     kernel = np.zeros((1, 1, 2, 1), np.float32)
     kernel[0, 0, :, 0] = 127.0, 0.5
-    np.testing.assert_allclose(qat.kernel_step(kernel), [1.0, 0.5 / 127])
-    np.testing.assert_allclose(qat.Kernel()(kernel, training=False, weights={}).numpy().ravel(), [127, 127])
+    np.testing.assert_allclose(quantizers.kernel_step(kernel), [1.0, 0.5 / 127])
+    np.testing.assert_allclose(quantizers.Kernel()(kernel, training=False, weights={}).numpy().ravel(), [127, 127])
 
 
 def test_a_grid_is_what_tflite_makes_of_a_range():
     # Steps of 4 / 255; -128 stands for -1, so the zero point is round(-128 + 255 / 4) = -64.
-    grid = qat.Grid.of(-1.0, 3.0)
+    grid = quantizers.Grid.of(-1.0, 3.0)
     assert grid.step == np.float32(4 / 255)
     assert (grid.lowest, grid.highest) == (-64, 191)
-    snapped = qat.Snap(grid)(np.array([-5.0, 0.0, 1.0, 9.0], np.float32), training=False, weights={})
+    snapped = quantizers.Snap(grid)(np.array([-5.0, 0.0, 1.0, 9.0], np.float32), training=False, weights={})
     np.testing.assert_allclose(snapped, np.array([-64, 0, 64, 191]) * 4 / 255, rtol=1e-6)  # 1 / (4 / 255) = 63.75
 
 
@@ -113,7 +114,7 @@ def test_the_gradient_passes_rounding_and_stops_at_the_ends():
     values = tf.constant([-5.0, 0.3, 9.0])
     with tf.GradientTape() as tape:
         tape.watch(values)
-        snapped = qat.Snap(qat.Grid.of(-1.0, 3.0))(values, training=True, weights={})
+        snapped = quantizers.Snap(quantizers.Grid.of(-1.0, 3.0))(values, training=True, weights={})
     np.testing.assert_allclose(tape.gradient(snapped, values), [0, 1, 0], rtol=1e-6)
 
 

@@ -1,0 +1,159 @@
+"""What rounds inside the twin: tfmot's interface, XNNPACK's arithmetic.
+
+Weights and inputs of a layer are whole steps in float32, which holds them exactly; a result is scaled and rounded as XNNPACK
+does it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerasseg.quiet import quiet
+
+with quiet():  # their imports warn of deprecated modules that are not ours
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+
+class Quantizer(tfmot.quantization.keras.quantizers.Quantizer):
+    """tfmot's interface; these have no variables of their own."""
+
+    def build(self, tensor_shape, name, layer):
+        return {}
+
+    def get_config(self):
+        return {}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The 256 values of a quantized activation: step * (lowest .. highest).
+
+    Attributes:
+        step: Scale, float32 as in the file.
+        lowest: Of -128..127, less the zero point.
+        highest: Likewise.
+    """
+
+    step: np.float32
+    lowest: int
+    highest: int
+
+    @classmethod
+    def of(cls, low: float, high: float) -> "Grid":
+        """As TFLite's quantizer lays it over a range that holds 0."""
+        low, high = float(np.float32(low)), float(np.float32(high))  # as the file is told
+        step = (high - low) / 255
+        zero_point = round(-128 - low / step)
+        return cls(np.float32(step), -128 - zero_point, 127 - zero_point)
+
+
+class Snap(Quantizer):
+    """Rounds real values to a grid."""
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return _requantize(inputs / self.grid.step, self.grid)
+
+
+class Requantize(Quantizer):
+    """An integer result, times the ratio of its step to the grid's, rounded to the grid: half to even, as XNNPACK does."""
+
+    def __init__(self, grid: Grid, multiplier: Callable):
+        self.grid, self.multiplier = grid, multiplier
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return _requantize(inputs * self.multiplier(), self.grid)
+
+
+class Sum(Quantizer):
+    """The sum of steps of the grid in float64, rounded half up: XNNPACK adds in fixed point."""
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return _requantize(_straight_through(inputs, tf.floor(inputs + 0.5)), self.grid)
+
+
+class Kernel(Quantizer):
+    """A kernel in whole steps, -127..127, with a step an output channel, as TFLite's quantizer makes it."""
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        steps = inputs / _over_outputs(inputs, kernel_step(inputs))
+        return _straight_through(steps, tf.round(steps))
+
+
+class Bias(Quantizer):
+    """A bias in whole steps of input step * kernel step."""
+
+    def __init__(self, step: np.float32, kernel: tf.Variable, offset: float):
+        self.step, self.kernel, self.offset = step, kernel, offset
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        steps = (inputs + self.offset) / (self.step * kernel_step(self.kernel))
+        return _straight_through(steps, tf.round(steps))
+
+
+def kernel_step(kernel):
+    """The scale of each output channel, (C,)."""
+    by_channel = kernel[..., 0] if kernel.shape[-1] == 1 else kernel  # depthwise kernels are (k, k, C, 1)
+    top = tf.reduce_max(tf.abs(by_channel), range(len(by_channel.shape) - 1))
+    return tf.stop_gradient(tf.maximum(top, 1e-9) / 127)
+
+
+def _over_outputs(kernel, values):
+    return values[:, None] if kernel.shape[-1] == 1 else values
+
+
+def _straight_through(soft, hard):
+    """`hard` forwards, the gradient of `soft` backwards (Bengio et al. 2013)."""
+    return (soft - tf.stop_gradient(soft)) + tf.stop_gradient(hard)  # 0 + hard: exact, so that ties stay ties
+
+
+def _requantize(steps, grid: Grid):
+    soft = tf.clip_by_value(steps, grid.lowest, grid.highest)
+    hard = tf.clip_by_value(tf.round(steps), grid.lowest, grid.highest)
+    return tf.cast(_straight_through(soft, hard), tf.float32) * grid.step
+
+
+def integers(x, step):
+    """A tensor on a grid, in steps."""
+    steps = x / step
+    return _straight_through(steps, tf.round(steps))
+
+
+class Config(tfmot.quantization.keras.QuantizeConfig):
+    """What tfmot's wrapper asks: the quantizers of kernel, bias and output."""
+
+    def __init__(self, output: Quantizer | None, *, step: np.float32 | None = None, offset: float = 0.0):
+        self.output, self.step, self.offset = output, step, offset
+
+    def get_weights_and_quantizers(self, layer):
+        if self.step is None:
+            return []
+        depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
+        kernel = layer.depthwise_kernel if depthwise else layer.kernel
+        return [(kernel, Kernel()), (layer.bias, Bias(self.step, kernel, self.offset))]
+
+    def set_quantize_weights(self, layer, quantize_weights):
+        if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+            layer.depthwise_kernel, layer.bias = quantize_weights
+        elif quantize_weights:
+            layer.kernel, layer.bias = quantize_weights
+
+    def get_activations_and_quantizers(self, layer):
+        return []
+
+    def set_quantize_activations(self, layer, quantize_activations):
+        pass
+
+    def get_output_quantizers(self, layer):
+        return [self.output] if self.output else []
+
+    def get_config(self):
+        return {}
