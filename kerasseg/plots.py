@@ -157,13 +157,13 @@ def tradeoffs(panels: dict[str, Sequence[tuple[str, float, float]]], *, path: Pa
         front = [points[i] for i in pareto([(x, y) for _, x, y in points])]
         axes.plot([x for _, x, _ in front], [100 * y for *_, y in front], color="tab:orange", label="Pareto front", zorder=1)
         axes.scatter([x for _, x, _ in points], [100 * y for *_, y in points], s=22, color="tab:blue", zorder=2)
-        for rank, (name, x, y) in enumerate(sorted(points, key=lambda point: point[1])):
-            above = rank % 2 == 0  # neighbours write to different sides
-            axes.annotate(
-                name, (x, 100 * y), textcoords="offset points", xytext=(0, 6 if above else -13), ha="center", fontsize=7
-            )  # fmt: skip
+        for name, x, y in points:
+            if (name, x, y) in front:  # the front rises to the right: free are its upper left and its lower right
+                axes.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(-4, 4), ha="right", fontsize=7)
+            else:
+                axes.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(4, -9), ha="left", fontsize=7)
         axes.set_xscale("log")
-        axes.margins(x=0.15, y=0.12)
+        axes.margins(x=0.2, y=0.1)
         axes.set_xlabel(cost)
         axes.set_ylabel("val mIoU, %")
         axes.grid(alpha=0.3, which="both")
@@ -191,7 +191,7 @@ def class_iou(scored: Sequence[tuple[str, dict]], *, path: Path) -> None:
     axes.set_xticks(places, names, rotation=45, ha="right")
     axes.set_ylabel("IoU, %")
     axes.set_ylim(0, 108)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(scored), frameon=False, fontsize=8)
     _save(figure, path)
 
 
@@ -212,8 +212,8 @@ def segmented(
     """
     height, width = rows[0][1].shape
     columns = 2 + len(names)
-    across = min(columns, 5)
-    deep = -(-columns // across)
+    deep = -(-columns // 6)
+    across = -(-columns // deep)
     figure, grid = plt.subplots(
         len(rows) * deep, across, figsize=(3 * across, len(rows) * deep * (3 * height / width + 0.25)), squeeze=False
     )

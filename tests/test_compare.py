@@ -49,7 +49,7 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
     assert report["shared_settings"]["epochs"] == 2
     table = (tmp_path / "compare.md").read_text()
     assert table in result.stdout
-    assert f"| `tiny` | 139,046 | +0.00 % | 0.01 | {100 * scored:.2f} ± 0.00 % |  | " in table
+    assert f"| `tiny` | 96x96 | 139,046 | +0.00 % | 0.01 | {100 * scored:.2f} ± 0.00 % |  | " in table
     header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
     assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,int8_miou")
     assert [line.split(",")[:3] for line in lines] == [["tiny", "96", "96"]] * 2
@@ -92,5 +92,5 @@ def test_latency_stands_beside_the_score_of_its_own_file():
     found = comparison.tradeoffs({"rows": [row]})
     # Means over seeds: float (0.5 + 0.7) / 2, int8 of the one seed that has it.
     assert found == {
-        "million parameters": [("a", 2.0, 0.6)], "GMAC": [("a", 3.0, 0.6)], "int8 latency, ms": [("a, int8", 4.0, 0.4)],
+        "million parameters": [("a", 2.0, 0.6)], "GMAC": [("a", 3.0, 0.6)], "int8 latency, ms": [("a", 4.0, 0.4)],
     }  # fmt: skip
