@@ -1,8 +1,10 @@
 """python benchmarks/paper.py --data_dir=CamVid --workdir=runs/paper: the paper's comparison, every row by one recipe."""
 
+import contextlib
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ class PaperOptions:
     small_weights: str = setting("imagenet", "the same of V3-Small")
     precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
     steps: tuple[str, ...] = setting(("train", "convert", "compare"), "which of these to do")
+    jobs: int = setting(1, "runs at a time; more pay on a GPU, each writes to a .log beside its folder then")
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,15 @@ def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]
 
 def paper(options: PaperOptions) -> None:
     """Does what is missing, row by row, then compares every row that is finished."""
-    for model in options.models:
-        for seed in range(ROWS[model]):
-            wanted = steps(model, seed, options)
-            for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
-                if not step.makes.is_file():
-                    _run(step.command)
+    runs = [(model, seed) for model in options.models for seed in range(ROWS[model])]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(_make, model, seed, options) for model, seed in runs]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # after those that run; none is begun for a call that has failed
+            raise
     if "compare" in options.steps:
         reports = [steps(model, seed, options)["train"][0].makes for model, seeds in ROWS.items() for seed in range(seeds)]
         made = [report for report in reports if report.is_file()]
@@ -83,18 +89,33 @@ def paper(options: PaperOptions) -> None:
         _run(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={Path(options.workdir) / 'compare'}"))
 
 
-def _run(command: tuple[str, ...]) -> None:
+def _make(model: str, seed: int, options: PaperOptions) -> None:
+    Path(options.workdir).mkdir(parents=True, exist_ok=True)
+    log = Path(options.workdir) / f"{model}_{seed}.log" if options.jobs > 1 else None
+    wanted = steps(model, seed, options)
+    for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
+        if not step.makes.is_file():
+            _run(step.command, log)
+
+
+def _run(command: tuple[str, ...], log: Path | None = None) -> None:
+    """Runs a command, its output on the terminal or added to `log`."""
     print("python", shlex.join(command), flush=True)
-    code = subprocess.run([sys.executable, *command], check=False).returncode
+    with log.open("a") if log else contextlib.nullcontext() as output:
+        code = subprocess.run([sys.executable, *command], stdout=output, stderr=output, check=False).returncode
     if code:
+        where = f" (its output is in {log})" if log else ""
         raise InputError(
-            f"that command ended with exit code {code}; mend what it says and start this one again: it goes on there"
+            f"{shlex.join(command)} ended with exit code {code}{where}; mend what it says and start this one again: it "
+            "goes on there"
         )
 
 
 def main(options: PaperOptions) -> None:
     if not options.data_dir and "train" in options.steps:
         raise InputError("--data_dir is missing; give SegNet's CamVid folder")
+    if options.jobs < 1:
+        raise InputError(f"--jobs={options.jobs} makes nothing; give at least 1")
     for given, known, flag in (
         (options.models, tuple(ROWS), "models"),
         (options.steps, ("train", "convert", "compare"), "steps"),

@@ -36,7 +36,7 @@ def test_every_row_is_trained_by_one_recipe(paper):
 
 def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
     commands = []
-    monkeypatch.setattr(paper, "_run", commands.append)
+    monkeypatch.setattr(paper, "_run", lambda command, log=None: commands.append(command))
     options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path), models=("edge_small",))
     trained, *converted = [step for steps in paper.steps("edge_small", 0, options).values() for step in steps]
     for step in (trained, converted[0]):
@@ -46,6 +46,16 @@ def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
     *missing, compared = commands
     assert missing == [step.command for step in converted[1:]]
     assert f"--workdirs={trained.makes.parent}" in compared  # the only row that is finished
+
+
+def test_several_at_a_time_write_logs_and_a_failure_says_where(paper, tmp_path):
+    result = command(
+        "benchmarks/paper.py", "--data_dir=/nowhere", "--models=micro_96,micro_128", "--jobs=2", f"--workdir={tmp_path}",
+        "--steps=train", "--large_weights=none", "--small_weights=none",
+    )  # fmt: skip
+    assert_one_line(result, "--model=micro_96", "ended with exit code 2 (its output is in", "micro_96_0.log)")
+    for model in ("micro_96", "micro_128"):
+        assert "no folder /nowhere" in (tmp_path / f"{model}_0.log").read_text()
 
 
 def test_bad_input_is_one_line():
