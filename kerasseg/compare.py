@@ -82,7 +82,11 @@ def read(workdirs: Sequence[str]) -> list[Finished]:
 
 
 def compare(runs: Sequence[Finished], *, options: CompareOptions, log: Callable[[str], None]) -> dict:
-    """Scores, counts and times; returns the report, a row for every group of runs that differ in the seed alone."""
+    """Scores, counts and times; returns the report, a row for every group of runs that differ in the seed alone.
+
+    Raises:
+        InputError: two runs of one seed and the same settings, or a file that was made from other weights.
+    """
     from kerasseg import config
     from kerasseg.data.datasets import load_for_run
     from kerasseg.provenance import provenance
@@ -90,7 +94,13 @@ def compare(runs: Sequence[Finished], *, options: CompareOptions, log: Callable[
     split = load_for_run(runs[0].run.config, data_dir=options.data_dir).split("val")
     groups: dict[str, list[Finished]] = {}
     for one in runs:
-        groups.setdefault(one.key, []).append(one)
+        group = groups.setdefault(one.key, [])
+        for other in group:
+            if other.run.config.seed == one.run.config.seed:
+                raise InputError(
+                    f"{other.directory.path} and {one.directory.path} have the same settings and seed; give one of them"
+                )
+        group.append(one)
     rows = [_row(group, split, log) for group in groups.values()]
     for row in rows:
         row["change"] = row["parameters"] / rows[0]["parameters"] - 1

@@ -29,10 +29,14 @@ def markdown(report: dict) -> str:
         for name in ("size", "epochs", "batch_size", "optimizer", "learning_rate")
         if name in settings
     )
+    weights: dict[str, list[str]] = {}
+    for row in rows:
+        weights.setdefault(row["weights"], []).append(f"`{row['model']}`")
+    sources = "; ".join(f"`{source}` for {', '.join(models)}" for source, models in weights.items())
     text = (
         f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, one scale; the "
         f"same for every row: {described}; {report['selection']}. Where a row has several seeds, their mean and half their "
-        "range. Training time is of the first seed's epochs, without evaluation."
+        f"range. Backbone weights: {sources}. Training time is of the first seed's epochs, without evaluation."
     )
     if timing:
         text += (

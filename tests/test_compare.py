@@ -49,6 +49,7 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
     assert report["shared_settings"]["epochs"] == 2
     table = (tmp_path / "compare.md").read_text()
     assert table in result.stdout
+    assert "Backbone weights: `none` for `tiny`, `tiny`." in table
     assert f"| `tiny` | 96x96 | 139,046 | +0.00 % | 0.01 | {100 * scored:.2f} ± 0.00 % |  | " in table
     header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
     assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,int8_miou")
@@ -69,6 +70,7 @@ def test_what_cannot_be_compared_is_one_line(runs, tiny_run, tmp_path):
     stale = _copy(runs[0], tmp_path / "stale")
     shutil.copy(stale / "int8.tflite.json", stale / "best.weights.h5")
     assert_one_line(_command([stale], output), "int8.tflite was made from other weights than the run's best")
+    assert_one_line(_command([runs[0], runs[0]], output), "have the same settings and seed; give one of them")
     assert not (tmp_path / "out").exists()
 
 
