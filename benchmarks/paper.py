@@ -90,7 +90,6 @@ def paper(options: PaperOptions) -> None:
 
 
 def _make(model: str, seed: int, options: PaperOptions) -> None:
-    Path(options.workdir).mkdir(parents=True, exist_ok=True)
     log = Path(options.workdir) / f"{model}_{seed}.log" if options.jobs > 1 else None
     wanted = steps(model, seed, options)
     for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
@@ -101,6 +100,8 @@ def _make(model: str, seed: int, options: PaperOptions) -> None:
 def _run(command: tuple[str, ...], log: Path | None = None) -> None:
     """Runs a command, its output on the terminal or added to `log`."""
     print("python", shlex.join(command), flush=True)
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") if log else contextlib.nullcontext() as output:
         code = subprocess.run([sys.executable, *command], stdout=output, stderr=output, check=False).returncode
     if code:

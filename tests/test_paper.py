@@ -58,10 +58,11 @@ def test_several_at_a_time_write_logs_and_a_failure_says_where(paper, tmp_path):
         assert "no folder /nowhere" in (tmp_path / f"{model}_0.log").read_text()
 
 
-def test_bad_input_is_one_line():
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path):
     script = "benchmarks/paper.py"
     assert_one_line(command(script), "--data_dir is missing")
     assert_one_line(
         command(script, "--data_dir=x", "--models=resnet"), "--models has unknown resnet; known are v3large, v3large_sliced"
     )
-    assert_one_line(command(script, "--steps=compare", "--workdir=/nowhere"), "no row in /nowhere is finished")
+    assert_one_line(command(script, "--steps=compare", f"--workdir={tmp_path / 'none'}"), "none is finished")
+    assert not (tmp_path / "none").exists()
