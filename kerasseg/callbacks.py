@@ -27,7 +27,7 @@ class WeightAverage(keras.callbacks.Callback):
         step = int(self.model.optimizer.iterations)
         decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
         self.values = [
-            average * decay + ops.cast(variable.value, average.dtype) * (1 - decay)
+            average * decay + ops.cast(ops.stop_gradient(variable.value), average.dtype) * (1 - decay)
             for average, variable in zip(self.values, self.model.weights, strict=True)
         ]
 

@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import keras
@@ -104,8 +105,13 @@ class _Training:
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
         self.average = callbacks.WeightAverage(decay=config.ema_decay)
-        self.average.values = [ops.copy(variable.value) for variable in self.model.weights]
+        self.average.values = [ops.copy(ops.stop_gradient(variable.value)) for variable in self.model.weights]
         loss = losses.build_loss(config, counts=lambda: self.train_split.count_labels()[: run.num_classes])
+        if keras.backend.backend() == "torch":
+            from kerasseg.models import torch_kernels
+
+            torch_kernels.use_in(self.model)
+            torch_kernels.use_in(self.eval_model)
         # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
         self.model.compile(self.optimizer, loss, jit_compile=keras.backend.backend() == "jax")
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
@@ -205,6 +211,7 @@ class _Training:
             "config": config_lib.for_report(self.config),
             "scores": scores.to_json(),
             "history": self.progress.history,
+            "backend": f"{keras.backend.backend()} {metadata.version(keras.backend.backend())}",
             **provenance(),
         }
         files.write_json(self.directory.report, report)
