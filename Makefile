@@ -36,4 +36,6 @@ readme: $(STAMP)
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar=off --editable '.[test]'
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar=off --retries=1 --timeout=20 'torch==2.13.*' \
+	  --index-url=https://download.pytorch.org/whl/cpu || echo "no PyTorch: the tests of KERAS_BACKEND=torch will skip"
 	touch $(STAMP)

@@ -1,6 +1,7 @@
 """python benchmarks/paper.py --data_dir=CamVid --workdir=runs/paper: the paper's comparison, every row by one recipe."""
 
 import contextlib
+import os
 import shlex
 import subprocess
 import sys
@@ -47,6 +48,7 @@ class Step:
 
     command: tuple[str, ...]
     makes: Path
+    backend: str | None = "tensorflow"  # of Keras; None is the caller's KERAS_BACKEND. Only training runs on any.
 
 
 def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]:
@@ -66,7 +68,7 @@ def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]
         Step((str(CONVERT), f"--workdir={run}", f"--recipe={recipe}", *more), run / f"{recipe}.tflite.json")
         for recipe, more in CONVERSIONS.items()
     ]
-    return {"train": [Step(train, run / "report.json")], "convert": convert if seed == 0 else []}
+    return {"train": [Step(train, run / "report.json", backend=None)], "convert": convert if seed == 0 else []}
 
 
 def paper(options: PaperOptions) -> None:
@@ -86,7 +88,8 @@ def paper(options: PaperOptions) -> None:
         if not made:
             raise InputError(f"no row in {options.workdir} is finished; let --steps=train end first")
         workdirs = ",".join(str(report.parent) for report in made)
-        _run(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={Path(options.workdir) / 'compare'}"))
+        output = Path(options.workdir) / "compare"
+        _run(Step(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={output}"), output / "compare.json"))
 
 
 def _make(model: str, seed: int, options: PaperOptions) -> None:
@@ -94,16 +97,18 @@ def _make(model: str, seed: int, options: PaperOptions) -> None:
     wanted = steps(model, seed, options)
     for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
         if not step.makes.is_file():
-            _run(step.command, log)
+            _run(step, log)
 
 
-def _run(command: tuple[str, ...], log: Path | None = None) -> None:
+def _run(step: Step, log: Path | None = None) -> None:
     """Runs a command, its output on the terminal or added to `log`."""
+    command = step.command
+    environment = os.environ | ({"KERAS_BACKEND": step.backend} if step.backend else {})
     print("python", shlex.join(command), flush=True)
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") if log else contextlib.nullcontext() as output:
-        code = subprocess.run([sys.executable, *command], stdout=output, stderr=output, check=False).returncode
+        code = subprocess.run([sys.executable, *command], stdout=output, stderr=output, env=environment, check=False).returncode
     if code:
         where = f" (its output is in {log})" if log else ""
         raise InputError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import micro_tables
 
-from kerasseg import cli, files
+from kerasseg import cli, comparison, files
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -232,6 +232,31 @@ def pipeline_line(results: Path) -> str:
     )
 
 
+def steps_table(results: Path) -> str:
+    """A training step under each backend."""
+    found = files.read_json(results / "training_step.json")
+    first, *others = found["backends"]
+    lines = [
+        f"| model | precision | {first} {found['backends'][first]} | "
+        + " | ".join(f"{name} {found['backends'][name]} | times as fast" for name in others)
+        + " |",
+        "|---|---|---:" + "|---:|---:" * len(others) + "|",
+    ]
+    for name, precision in dict.fromkeys((row["model"], row["precision"]) for row in found["rows"]):
+        start, *rest = (row for row in found["rows"] if (row["model"], row["precision"]) == (name, precision))
+        cells = [f"{start['seconds']:.2f} s"]
+        cells += [cell for row in rest for cell in (f"{row['seconds']:.2f} s", f"{row['speedup']:.1f}")]
+        lines.append(f"| `{name}` | {precision} | {' | '.join(cells)} |")
+    height, width = found["size"]
+    text = f"A step of {found['batch_size']} crops of {height}x{width}; {found['method']}; {found['threads']} threads, "
+    return "\n".join([*lines, "", f"{text}{found['cpu']}."])
+
+
+def paper_table(results: Path) -> str:
+    """Every architecture by one recipe."""
+    return comparison.markdown(files.read_json(results / "paper.json")).strip()
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
@@ -242,7 +267,7 @@ BLOCKS = {
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
     "activations": activations_table, "edge": edge_table, "twin": twin_line, "calibration": micro_tables.calibration_table,
     "micro": micro_tables.micro_table, "micro_shapes": micro_tables.micro_shapes_table, "boards": micro_tables.boards_table,
-    "micro_search": micro_tables.search_table,
+    "micro_search": micro_tables.search_table, "steps": steps_table, "paper": paper_table,
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """python -m kerasseg.compare: several runs in one table, with what each costs and reaches in float and in int8."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,7 @@ def _row(group: list[Finished], split: "Split", log: Callable[[str], None]) -> d
                 result[recipe] = scores.to_json()
         seeds.append(result)
     model = trained.load_trained(first.directory, first.run)
+    history = first.report["history"]
     return {
         "model": first.run.config.model,
         "size": list(first.run.eval_size),
@@ -146,7 +148,9 @@ def _row(group: list[Finished], split: "Split", log: Callable[[str], None]) -> d
         "epochs": first.run.config.epochs,
         "parameters": model.count_params(),
         "macs": count_macs(model),
-        "train_seconds": sum(epoch.get("seconds", 0.0) for epoch in first.report["history"]),
+        "backend": first.report.get("backend", ""),
+        # Not their sum: a machine that slept, or was lent to something else, should not show.
+        "train_seconds": len(history) * statistics.median(epoch.get("seconds", 0.0) for epoch in history),
         "seeds": seeds,
     }
 

@@ -36,8 +36,10 @@ def markdown(report: dict) -> str:
     text = (
         f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, one scale; the "
         f"same for every row: {described}; {report['selection']}. Where a row has several seeds, their mean and half their "
-        f"range. Backbone weights: {sources}. Training time is of the first seed's epochs, without evaluation."
+        f"range. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first seed, without evaluation"
     )
+    backends = sorted({row["backend"] for row in rows} - {""})
+    text += f" ({', '.join([*backends, settings.get('precision', '')]).strip(', ')})." if backends else "."
     if timing:
         text += (
             f" Latency: medians of {timing['runs']} runs after {timing['warmup']}, {timing['interleaved']} files in turn in "

@@ -107,13 +107,8 @@ class _Training:
         self.average = callbacks.WeightAverage(decay=config.ema_decay)
         self.average.values = [ops.copy(ops.stop_gradient(variable.value)) for variable in self.model.weights]
         loss = losses.build_loss(config, counts=lambda: self.train_split.count_labels()[: run.num_classes])
-        if keras.backend.backend() == "torch":
-            from kerasseg.models import torch_kernels
-
-            torch_kernels.use_in(self.model)
-            torch_kernels.use_in(self.eval_model)
-        # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
-        self.model.compile(self.optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+        compile_model(self.model, self.optimizer, loss)
+        use_fast_kernels(self.eval_model)
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
 
     def run_epochs(self) -> Scores:
@@ -225,6 +220,21 @@ def make_deterministic(seed: int) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+
+
+def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.losses.Loss) -> None:
+    """Makes a model ready to train, the way that is fastest under the backend."""
+    use_fast_kernels(model)
+    # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+
+
+def use_fast_kernels(model: keras.Model) -> None:
+    """Changes how a model is computed, and nothing else, where the backend has something faster than Keras uses."""
+    if keras.backend.backend() == "torch":
+        from kerasseg.models import torch_kernels
+
+        torch_kernels.use_in(model)
 
 
 def save_weights(model: keras.Model, path: Path) -> None:

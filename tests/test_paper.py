@@ -26,6 +26,7 @@ def test_every_row_is_trained_by_one_recipe(paper):
         for seed in range(seeds):
             (train,) = paper.steps(model, seed, options)["train"]
             given = _given(train)
+            assert train.backend is None  # what the caller set
             recipes.add(tuple(sorted((name, value) for name, value in given.items() if name not in apart)))
             spec = get_spec(model)
             expected = {"large": "large.npz", "small": "small.npz"}[spec.backbone] if spec.alpha == 1 else "none"
@@ -35,17 +36,17 @@ def test_every_row_is_trained_by_one_recipe(paper):
 
 
 def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
-    commands = []
-    monkeypatch.setattr(paper, "_run", lambda command, log=None: commands.append(command))
+    made = []
+    monkeypatch.setattr(paper, "_run", lambda step, log=None: made.append(step))
     options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path), models=("edge_small",))
     trained, *converted = [step for steps in paper.steps("edge_small", 0, options).values() for step in steps]
     for step in (trained, converted[0]):
         step.makes.parent.mkdir(exist_ok=True)
         step.makes.touch()
     paper.paper(options)
-    *missing, compared = commands
-    assert missing == [step.command for step in converted[1:]]
-    assert f"--workdirs={trained.makes.parent}" in compared  # the only row that is finished
+    *missing, compared = made
+    assert missing == converted[1:]
+    assert f"--workdirs={trained.makes.parent}" in compared.command  # the only row that is finished
 
 
 def test_several_at_a_time_write_logs_and_a_failure_says_where(paper, tmp_path):

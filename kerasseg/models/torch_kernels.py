@@ -5,11 +5,11 @@ import torch
 from keras.src.backend.torch import nn
 
 
-class TorchBatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer over the last of four axes as one kernel each way; the same figures up to rounding.
 
     Activations keep their dtype, bfloat16 too, and statistics are float32. Moving variances are of the batch without
-    Bessel's correction, as in Keras and unlike `torch.nn.BatchNorm2d`.
+    Bessel's correction, as in Keras and unlike `torch.nn.BatchNorm2d`. The name is Keras', since .weights.h5 files hold it.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -42,4 +42,4 @@ def use_in(model: keras.Model) -> None:
     nn._transpose_spatial_inputs = lambda inputs: inputs.movedim(-1, 1)
     for layer in model.layers:
         if type(layer) is keras.layers.BatchNormalization:
-            layer.__class__ = TorchBatchNormalization
+            layer.__class__ = BatchNormalization
