@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import micro_tables
+import paper_tables
 
-from kerasseg import cli, comparison, files
+from kerasseg import cli, files
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -252,11 +253,6 @@ def steps_table(results: Path) -> str:
     return "\n".join([*lines, "", f"{text}{found['cpu']}."])
 
 
-def paper_table(results: Path) -> str:
-    """Every architecture by one recipe."""
-    return comparison.markdown(files.read_json(results / "paper.json")).strip()
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
@@ -267,7 +263,8 @@ BLOCKS = {
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
     "activations": activations_table, "edge": edge_table, "twin": twin_line, "calibration": micro_tables.calibration_table,
     "micro": micro_tables.micro_table, "micro_shapes": micro_tables.micro_shapes_table, "boards": micro_tables.boards_table,
-    "micro_search": micro_tables.search_table, "steps": steps_table, "paper": paper_table,
+    "micro_search": micro_tables.search_table, "steps": steps_table, "paper": paper_tables.paper_table,
+    "cut": paper_tables.cut_table,
 }  # fmt: skip
 
 
