@@ -1,6 +1,7 @@
 """Losses on logits, with unlabelled pixels left out. keras.ops only."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -28,7 +29,7 @@ class SegmentationLoss(keras.losses.Loss):
     ):  # fmt: skip
         super().__init__(name="segmentation_loss", reduction=None, dtype="float32")
         self.terms = [
-            (ce_weight, lambda labels, logits: cross_entropy(labels, logits, class_weights=class_weights)),
+            (ce_weight, lambda planes: cross_entropy(planes, class_weights=class_weights)),
             (dice_weight, dice),
             (lovasz_weight, lovasz_softmax),
         ]
@@ -37,7 +38,8 @@ class SegmentationLoss(keras.losses.Loss):
         labels = ops.cast(y_true, "int32")
         if y_pred.shape[1:3] != labels.shape[1:3]:
             y_pred = ops.image.resize(y_pred, labels.shape[1:3], interpolation="bilinear")
-        return sum(weight * term(labels, y_pred) for weight, term in self.terms if weight)
+        planes = Planes.of(labels, y_pred)
+        return sum(weight * term(planes) for weight, term in self.terms if weight)
 
 
 def build_loss(config: TrainConfig, *, counts: Callable[[], np.ndarray]) -> SegmentationLoss:
@@ -65,55 +67,69 @@ def class_weights(counts: np.ndarray, *, kind: str) -> np.ndarray:
     return (weights / weights.mean()).astype(np.float32)
 
 
-def _labelled(labels):
-    """Labels with 0 where nothing is labelled, and 1.0 where something is."""
-    valid = ops.not_equal(labels, IGNORE_LABEL)
-    return ops.where(valid, labels, 0), ops.cast(valid, "float32")
+class Planes(NamedTuple):
+    """What the terms are made of, a plane a class: sums along a row of pixels are fast, along 11 classes they are not.
+
+    Attributes:
+        truth: (B, C, H, W) float32, 1 in the plane of a pixel's class; all 0 where it is unlabelled.
+        labelled: (B, 1, H, W) float32, 1 where a pixel is labelled.
+        log_probabilities: (B, C, H, W) float32.
+    """
+
+    truth: object
+    labelled: object
+    log_probabilities: object
+
+    @classmethod
+    def of(cls, labels, logits) -> "Planes":
+        """From labels, (B, H, W) int with 255 where unlabelled, and logits, (B, H, W, C) float."""
+        labels = ops.expand_dims(ops.cast(labels, "int32"), 1)
+        classes = ops.reshape(ops.arange(logits.shape[-1], dtype="int32"), (1, -1, 1, 1))
+        return cls(
+            truth=ops.cast(ops.equal(labels, classes), "float32"),
+            labelled=ops.cast(ops.not_equal(labels, IGNORE_LABEL), "float32"),
+            log_probabilities=ops.log_softmax(ops.transpose(ops.cast(logits, "float32"), (0, 3, 1, 2)), 1),
+        )
 
 
-def cross_entropy(labels, logits, *, class_weights=None):
+def cross_entropy(planes: Planes, *, class_weights=None):
     """Mean cross-entropy of the labelled pixels, weighted by class.
 
     Args:
-        labels: (B, H, W) int, 255 where unlabelled.
-        logits: (B, H, W, C) float.
+        planes: Labels and scores.
         class_weights: (C,) factors; the mean is taken over their sum, as torch.nn.CrossEntropyLoss does.
 
     Returns:
         A scalar, 0 where nothing is labelled.
     """
-    safe, weights = _labelled(labels)
-    losses = ops.sparse_categorical_crossentropy(safe, logits, from_logits=True)
-    if class_weights is not None:
-        weights = weights * ops.take(ops.convert_to_tensor(class_weights, "float32"), safe)
-    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1e-6)
+    losses, pixels = (ops.sum(x, (0, 2, 3)) for x in (-planes.truth * planes.log_probabilities, planes.truth))
+    weights = 1.0 if class_weights is None else ops.convert_to_tensor(class_weights, "float32")
+    return ops.sum(losses * weights) / ops.maximum(ops.sum(pixels * weights), 1e-6)
 
 
-def dice(labels, logits):
+def dice(planes: Planes):
     """1 - Dice, a mean over the classes in the batch. Milletari et al. 2016, section 3, without the squares."""
-    safe, weights = _labelled(labels)
-    probabilities = ops.softmax(logits) * weights[..., None]
-    truth = ops.one_hot(safe, logits.shape[-1]) * weights[..., None]
-    area = ops.sum(truth, (0, 1, 2))
-    score = 2 * ops.sum(truth * probabilities, (0, 1, 2)) / ops.maximum(area + ops.sum(probabilities, (0, 1, 2)), 1e-6)
+    probabilities = ops.exp(planes.log_probabilities)
+    area, shared, found = (
+        ops.sum(x, (0, 2, 3)) for x in (planes.truth, planes.truth * probabilities, planes.labelled * probabilities)
+    )
+    score = 2 * shared / ops.maximum(area + found, 1e-6)
     present = ops.cast(area > 0, "float32")
     return 1 - ops.sum(score * present) / ops.maximum(ops.sum(present), 1.0)
 
 
-def lovasz_softmax(labels, logits):
+def lovasz_softmax(planes: Planes):
     """Lovasz-softmax, a mean over the classes in the batch. Berman et al., CVPR 2018, section 3.1 and algorithm 1."""
-    safe, weights = _labelled(labels)
-    probabilities = ops.reshape(ops.softmax(logits), (-1, logits.shape[-1]))
-    truth = ops.reshape(ops.one_hot(safe, logits.shape[-1]) * weights[..., None], (-1, logits.shape[-1]))
     # An unlabelled pixel has error 0 and no truth: it sorts last and changes no Jaccard index before it.
-    errors = ops.abs(truth - probabilities) * ops.reshape(weights, (-1, 1))
-    order = ops.argsort(-errors, 0)
-    errors = ops.take_along_axis(errors, order, 0)
-    truth = ops.take_along_axis(truth, order, 0)
-    area = ops.sum(truth, 0)
-    intersection = area - ops.cumsum(truth, 0)
-    union = area + ops.cumsum(1 - truth, 0)
+    errors = ops.abs(planes.truth - ops.exp(planes.log_probabilities)) * planes.labelled
+    errors, truth = (ops.reshape(ops.transpose(x, (1, 0, 2, 3)), (x.shape[1], -1)) for x in (errors, planes.truth))
+    order = ops.argsort(-errors, 1)
+    errors = ops.take_along_axis(errors, order, 1)
+    truth = ops.take_along_axis(truth, order, 1)
+    area = ops.sum(truth, 1, keepdims=True)
+    intersection = area - ops.cumsum(truth, 1)
+    union = area + ops.cumsum(1 - truth, 1)
     jaccard = 1 - intersection / ops.maximum(union, 1e-6)
-    steps = ops.concatenate([jaccard[:1], jaccard[1:] - jaccard[:-1]], 0)
-    present = ops.cast(area > 0, "float32")
-    return ops.sum(ops.sum(errors * steps, 0) * present) / ops.maximum(ops.sum(present), 1.0)
+    steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], 1)
+    present = ops.cast(area[:, 0] > 0, "float32")
+    return ops.sum(ops.sum(errors * steps, 1) * present) / ops.maximum(ops.sum(present), 1.0)

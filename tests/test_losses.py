@@ -8,6 +8,7 @@ RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 3, (2, 4, 5))
 LABELS[0, 0, :3] = 255
 LOGITS = RNG.normal(size=(2, 4, 5, 3)).astype(np.float32)
+PLANES = losses.Planes.of(LABELS, LOGITS)
 
 
 def _softmax(logits):
@@ -18,7 +19,7 @@ def _softmax(logits):
 def test_cross_entropy_leaves_unlabelled_pixels_out():
     valid = LABELS != 255
     chosen = _softmax(LOGITS)[valid][np.arange(valid.sum()), LABELS[valid]]
-    assert float(losses.cross_entropy(LABELS, LOGITS)) == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+    assert float(losses.cross_entropy(PLANES)) == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
 
 
 def test_class_weights_weigh_the_mean():
@@ -26,14 +27,14 @@ def test_class_weights_weigh_the_mean():
     weights = np.array([1.0, 2.0, 0.5])
     chosen = _softmax(LOGITS)[valid][np.arange(valid.sum()), LABELS[valid]]
     expected = (-np.log(chosen) * weights[LABELS[valid]]).sum() / weights[LABELS[valid]].sum()
-    assert float(losses.cross_entropy(LABELS, LOGITS, class_weights=weights)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.cross_entropy(PLANES, class_weights=weights)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_dice_against_a_hand_count():
     # Two pixels, probabilities (1, 0) and (0, 1) up to e-9, labels 0 and 0.
     # Class 0 has 2 * 1 / (2 + 1) = 2/3, class 1 is absent.
     logits = np.array([[[[20.0, 0.0], [0.0, 20.0]]]], np.float32)
-    assert float(losses.dice(np.array([[[0, 0]]]), logits)) == pytest.approx(1 / 3, abs=1e-6)
+    assert float(losses.dice(losses.Planes.of(np.array([[[0, 0]]]), logits))) == pytest.approx(1 / 3, abs=1e-6)
 
 
 def _slow_lovasz(labels, logits):
@@ -59,19 +60,19 @@ def _slow_lovasz(labels, logits):
 
 
 def test_lovasz_against_its_slow_twin():
-    assert float(losses.lovasz_softmax(LABELS, LOGITS)) == pytest.approx(_slow_lovasz(LABELS, LOGITS), rel=1e-4)
+    assert float(losses.lovasz_softmax(PLANES)) == pytest.approx(_slow_lovasz(LABELS, LOGITS), rel=1e-4)
 
 
 def test_terms_add_up_with_their_factors():
     loss = losses.SegmentationLoss(ce_weight=1.0, dice_weight=0.5, lovasz_weight=2.0)
-    parts = losses.cross_entropy(LABELS, LOGITS), losses.dice(LABELS, LOGITS), losses.lovasz_softmax(LABELS, LOGITS)
+    parts = losses.cross_entropy(PLANES), losses.dice(PLANES), losses.lovasz_softmax(PLANES)
     expected = float(parts[0] + 0.5 * parts[1] + 2 * parts[2])
     assert float(loss(LABELS.astype(np.uint8), LOGITS)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("term", [losses.cross_entropy, losses.dice, losses.lovasz_softmax])
 def test_an_unlabelled_batch_gives_a_finite_loss(term):
-    assert np.isfinite(float(term(np.full((1, 2, 2), 255), ops.zeros((1, 2, 2, 3)))))
+    assert np.isfinite(float(term(losses.Planes.of(np.full((1, 2, 2), 255), ops.zeros((1, 2, 2, 3))))))
 
 
 def test_class_weights_against_hand_counts():
