@@ -100,11 +100,13 @@ def test_a_depthwise_kernel_has_a_step_a_channel():
 
 
 def test_a_grid_is_what_tflite_makes_of_a_range():
+    import tensorflow as tf
+
     # Steps of 4 / 255; -128 stands for -1, so the zero point is round(-128 + 255 / 4) = -64.
     grid = quantizers.Grid.of(-1.0, 3.0)
     assert grid.step == np.float32(4 / 255)
     assert (grid.lowest, grid.highest) == (-64, 191)
-    snapped = quantizers.Snap(grid)(np.array([-5.0, 0.0, 1.0, 9.0], np.float32), training=False, weights={})
+    snapped = quantizers.Snap(grid)(tf.constant([-5.0, 0.0, 1.0, 9.0]), training=False, weights={})
     np.testing.assert_allclose(snapped, np.array([-64, 0, 64, 191]) * 4 / 255, rtol=1e-6)  # 1 / (4 / 255) = 63.75
 
 

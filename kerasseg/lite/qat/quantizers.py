@@ -116,15 +116,32 @@ def _straight_through(soft, hard):
 
 
 def _requantize(steps, grid: Grid):
-    soft = tf.clip_by_value(steps, grid.lowest, grid.highest)
-    hard = tf.clip_by_value(tf.round(steps), grid.lowest, grid.highest)
-    return tf.cast(_straight_through(soft, hard), tf.float32) * grid.step
+    """Rounds to the grid, and gives real values; one mask backwards, as that of `tf.clip_by_value`."""
+
+    @tf.custom_gradient
+    def rounded(steps):
+        inside = tf.logical_and(steps >= grid.lowest, steps <= grid.highest)
+        hard = tf.clip_by_value(tf.round(steps), grid.lowest, grid.highest)
+        return tf.cast(hard, tf.float32) * grid.step, lambda up: tf.where(
+            inside, tf.cast(up * grid.step, steps.dtype), tf.zeros((), steps.dtype)
+        )
+
+    return _on_any(rounded, steps)
 
 
 def integers(x, step):
     """A tensor on a grid, in steps."""
-    steps = x / step
-    return _straight_through(steps, tf.round(steps))
+
+    @tf.custom_gradient
+    def whole(x):
+        return tf.round(x / step), lambda up: up / step
+
+    return _on_any(whole, x)
+
+
+def _on_any(function: Callable, x):
+    """`function` of a tensor, or of one of a graph that is being built, which takes no custom gradients outside a layer."""
+    return tf_keras.layers.Lambda(function)(x) if tf_keras.backend.is_keras_tensor(x) else function(x)
 
 
 class Config(tfmot.quantization.keras.QuantizeConfig):
