@@ -25,7 +25,7 @@ RECIPE = (
     "--dataset=camvid", "--size=320,320", "--eval_size=384,480", "--epochs=45", "--eval_every=3", "--class_weights=sqrt",
     "--dice_weight=0.5", "--weight_decay=0.01",
 )  # fmt: skip
-CONVERSIONS = {"float32": (), "int8": (), "int8_qat": ("--epochs=4",)}
+CONVERSIONS = {"float32": (), "int8": (), "int8_qat": ("--epochs=2",)}
 
 
 @dataclass(frozen=True)
