@@ -61,7 +61,7 @@ def measure_arena(content: bytes) -> Arena:
     with quiet() as said:
         loaded.print_allocations()
     found = {part: int(size) for part, size in re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", "".join(said))}
-    low, high = 0, given // ALIGNMENT  # too small, enough: both in steps
+    low, high = found["total"] // 2 // ALIGNMENT, given // ALIGNMENT  # too small, enough: both in steps
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _fits(content, middle * ALIGNMENT) else (middle, high)
@@ -164,6 +164,8 @@ def _load(content: bytes, name: str, *, keep_tensors: bool = False):
     kinds = runtime.InterpreterConfig
     kind = kinds.kPreserveAllTensors if keep_tensors else kinds.kAllocationRecording
     arena = FIRST_ARENA
+    while arena < len(content):  # far too small a one ends the process instead of being refused
+        arena *= 2
     while True:
         try:
             with quiet():
