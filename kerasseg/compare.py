@@ -228,7 +228,7 @@ def main(options: CompareOptions) -> None:
     by_model = {row["model"]: row for row in reversed(report["rows"])}
     pair = [by_model[name] for name in options.pair if name in by_model]
     if len(pair) == 2:
-        plots.class_iou([(row["model"], row["seeds"][0]["float"]) for row in pair], path=output / "classes.svg")
+        plots.class_iou([(row["model"], comparison.class_means(row)) for row in pair], path=output / "classes.svg")
     else:
         log(f"no classes.svg: --pair names {' and '.join(options.pair)}, and not both are among the runs")
     names, rows = _segmented(runs, options)

@@ -14,6 +14,17 @@ def mious(row: dict, recipe: str) -> list[float]:
     return [seed[recipe]["miou"] for seed in row["seeds"] if recipe in seed]
 
 
+def class_means(row: dict) -> dict:
+    """`class_names`, the `iou` of each class and the `miou`, 0..1, of float: means over the seeds, or None."""
+    seeds = [seed["float"] for seed in row["seeds"]]
+    ious = zip(*(seed["iou"] for seed in seeds), strict=True)
+    return {
+        "class_names": seeds[0]["class_names"],
+        "iou": [None if None in shares else statistics.mean(shares) for shares in ious],
+        "miou": statistics.mean(mious(row, "float")),
+    }
+
+
 def markdown(report: dict) -> str:
     """The table, and how its numbers came to be."""
     columns = (
@@ -35,8 +46,9 @@ def markdown(report: dict) -> str:
     sources = "; ".join(f"`{source}` for {', '.join(models)}" for source, models in weights.items())
     text = (
         f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, one scale; the "
-        f"same for every row: {described}; {report['selection']}. Where a row has several seeds, their mean and half their "
-        f"range. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first seed, without evaluation"
+        f"same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and half their range, "
+        f"without of the first seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
+        "seed, without evaluation"
     )
     backends = sorted({row["backend"] for row in rows} - {""})
     text += f" ({', '.join([*backends, settings.get('precision', '')]).strip(', ')})." if backends else "."

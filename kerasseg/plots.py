@@ -10,6 +10,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from kerasseg import files
 from kerasseg.comparison import pareto
@@ -163,7 +164,10 @@ def tradeoffs(panels: dict[str, Sequence[tuple[str, float, float]]], *, path: Pa
             else:
                 axes.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(4, -9), ha="left", fontsize=7)
         axes.set_xscale("log")
-        axes.margins(x=0.2, y=0.1)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.3, y=0.1)
         axes.set_xlabel(cost)
         axes.set_ylabel("val mIoU, %")
         axes.grid(alpha=0.3, which="both")

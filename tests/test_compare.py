@@ -97,3 +97,15 @@ def test_latency_stands_beside_the_score_of_its_own_file():
     assert found == {
         "million parameters": [("a", 2.0, 0.6)], "GMAC": [("a", 3.0, 0.6)], "int8 latency, ms": [("a", 4.0, 0.4)],
     }  # fmt: skip
+
+
+def test_the_classes_of_a_row_are_means_over_its_seeds():
+    names = ["sky", "car", "pole"]
+    one = {"class_names": names, "iou": [0.9, 0.5, None], "miou": 0.7}
+    other = {"class_names": names, "iou": [0.8, 0.1, 0.3], "miou": 0.4}
+    found = comparison.class_means({"seeds": [{"float": one}, {"float": other}]})
+    assert found["class_names"] == names
+    assert found["iou"][:2] == pytest.approx([0.85, 0.3])
+    assert found["iou"][2] is None  # a class one seed has no pixel of has no mean over both
+    assert found["miou"] == pytest.approx(0.55)
+    assert comparison.class_means({"seeds": [{"float": one}]}) == one

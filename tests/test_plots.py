@@ -54,6 +54,7 @@ def test_figures_of_a_comparison(tmp_path):
     plots.tradeoffs(panels, path=tmp_path / "tradeoffs.svg")
     text = (tmp_path / "tradeoffs.svg").read_text()
     assert all(f"<!-- {word} -->" in text for word in ("small", "large", "worse", "GMAC", "Pareto front"))
+    assert all(f"<!-- {cost} -->" in text for cost in (1, 5, 10))  # plain numbers, not powers of ten
     assert "latency" not in text  # a panel without points is left out
     scored = {"class_names": list(NAMES), "iou": [0.9, None, 0.25], "miou": 0.575}
     plots.class_iou([("full", scored), ("sliced", scored)], path=tmp_path / "classes.svg")
