@@ -55,3 +55,11 @@ def test_a_model_it_does_not_load_is_told(monkeypatch):
     monkeypatch.setattr(micro, "LARGEST_ARENA", 2**20)
     with pytest.raises(ValueError, match="does not load under TFLite Micro .*TILE.*look for an operator it lacks"):
         micro.measure_arena(int8(tiled))
+
+
+def test_no_arena_far_below_the_file_is_tried(content, monkeypatch):
+    # TFLite Micro crashes in one of 64 KiB for a model of megabytes; a crash would end this process.
+    monkeypatch.setattr(micro, "FIRST_ARENA", 2 * micro.ALIGNMENT)
+    weighty = int8(network(keras.layers.Conv2D(64, 1), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(512)))
+    _, given = micro._load(weighty, "the model")
+    assert given >= len(weighty) > 512 * 64
