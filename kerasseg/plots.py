@@ -153,25 +153,24 @@ def tradeoffs(panels: dict[str, Sequence[tuple[str, float, float]]], *, path: Pa
         path: Of the PNG or SVG.
     """
     panels = {cost: points for cost, points in panels.items() if points}
+    names = list(dict.fromkeys(name for points in panels.values() for name, *_ in points))
+    looks = {name: {"marker": "os^Dv"[i % 5], "color": f"C{i % 10}"} for i, name in enumerate(names)}
     figure, line = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.6), squeeze=False)
     for axes, (cost, points) in zip(line[0], panels.items(), strict=True):
         front = [points[i] for i in pareto([(x, y) for _, x, y in points])]
-        axes.plot([x for _, x, _ in front], [100 * y for *_, y in front], color="tab:orange", label="Pareto front", zorder=1)
-        axes.scatter([x for _, x, _ in points], [100 * y for *_, y in points], s=22, color="tab:blue", zorder=2)
+        axes.plot([x for _, x, _ in front], [100 * y for *_, y in front], color="0.6", label="Pareto front", zorder=1)
         for name, x, y in points:
-            if (name, x, y) in front:  # the front rises to the right: free are its upper left and its lower right
-                axes.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(-4, 4), ha="right", fontsize=7)
-            else:
-                axes.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(4, -9), ha="left", fontsize=7)
+            axes.plot(x, 100 * y, linestyle="", markersize=7, label=name, **looks[name])
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.3, y=0.1)
+        axes.margins(x=0.1, y=0.1)
         axes.set_xlabel(cost)
         axes.set_ylabel("val mIoU, %")
         axes.grid(alpha=0.3, which="both")
-        axes.legend(loc="lower right", frameon=False, fontsize=8)
+    legend = {name: handle for axes in line[0] for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(legend.values(), legend.keys(), loc="upper center", bbox_to_anchor=(0.5, 0), ncols=7, frameon=False)
     figure.tight_layout()
     _save(figure, path)
 
