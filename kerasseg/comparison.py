@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 RECIPES = ("float32", "int8", "int8_qat")
+SETTINGS = ("size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "class_weights", "dice_weight")
 COSTS = ("million parameters", "GMAC", "int8 latency, ms")
 
 
@@ -35,11 +36,7 @@ def markdown(report: dict) -> str:
     lines += [f"| {' | '.join(_cells(row, report['rows'][0]))} |" for row in report["rows"]]
     settings, rows = report["shared_settings"], report["rows"]
     timing = next((file["latency"] for row in rows for file in row.get("files", {}).values()), None)
-    described = ", ".join(
-        f"{name} {settings[name]}"
-        for name in ("size", "epochs", "batch_size", "optimizer", "learning_rate")
-        if name in settings
-    )
+    described = ", ".join(f"{name} {settings[name]}" for name in SETTINGS if name in settings)
     weights: dict[str, list[str]] = {}
     for row in rows:
         weights.setdefault(row["weights"], []).append(f"`{row['model']}`")
