@@ -154,7 +154,7 @@ def tradeoffs(panels: dict[str, Sequence[tuple[str, float, float]]], *, path: Pa
     """
     panels = {cost: points for cost, points in panels.items() if points}
     names = list(dict.fromkeys(name for points in panels.values() for name, *_ in points))
-    looks = {name: {"marker": "os^Dv"[i % 5], "color": f"C{i % 10}"} for i, name in enumerate(names)}
+    looks = {name: _look(i) for i, name in enumerate(names)}
     figure, line = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.6), squeeze=False)
     for axes, (cost, points) in zip(line[0], panels.items(), strict=True):
         front = [points[i] for i in pareto([(x, y) for _, x, y in points])]
@@ -233,6 +233,11 @@ def segmented(
     )
     figure.tight_layout()
     _save(figure, path)
+
+
+def _look(i: int) -> dict[str, str]:
+    """Marker and colour of point i; 7 and 10 share no factor, so 70 points look different."""
+    return {"marker": "os^DvPX"[i % 7], "color": f"C{i % 10}"}
 
 
 def _patches(class_names: tuple[str, ...]) -> list[Patch]:

@@ -65,3 +65,7 @@ def test_figures_of_a_comparison(tmp_path):
     plots.segmented([row, row], names=["a", "b", "c", "d"], class_names=NAMES, path=tmp_path / "segmented.png")
     picture = _grey(tmp_path / "segmented.png")
     assert picture.min() < 100 < picture.max()
+
+
+def test_points_of_the_tradeoffs_are_told_apart():
+    assert len({tuple(plots._look(i).values()) for i in range(40)}) == 40
