@@ -21,10 +21,11 @@ ROWS = {
     "v3large_half": 1, "edge_sliced": 1, "edge_small": 1, "micro_160": 1, "micro_128": 1, "micro_96": 1,
 }  # fmt: skip
 
-RECIPE = (
-    "--dataset=camvid", "--size=320,320", "--eval_size=384,480", "--epochs=45", "--eval_every=3", "--class_weights=sqrt",
-    "--dice_weight=0.5", "--weight_decay=0.01",
-)  # fmt: skip
+RECIPE = {
+    "dataset": "camvid", "size": "320,320", "eval_size": "384,480", "epochs": 45, "eval_every": 3, "class_weights": "sqrt",
+    "dice_weight": 0.5, "weight_decay": 0.01,
+}  # fmt: skip
+REHEARSAL = {"size": "96,96", "eval_size": "96,128", "epochs": 1, "train_examples": 16, "val_examples": 4}
 CONVERSIONS = {"float32": (), "int8": (), "int8_qat": ("--epochs=2",)}
 
 
@@ -39,7 +40,15 @@ class PaperOptions:
     small_weights: str = setting("imagenet", "the same of V3-Small")
     precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
     steps: tuple[str, ...] = setting(("train", "convert", "compare"), "which of these to do")
+    rehearsal: bool = setting(
+        False, "one epoch of 16 small pictures, into WORKDIR/rehearsal: whether all of it runs here before it takes hours"
+    )
     jobs: int = setting(1, "runs at a time; more pay on a GPU, each writes to a .log beside its folder then")
+
+    @property
+    def folder(self) -> Path:
+        """Where the runs and the comparison are."""
+        return Path(self.workdir, *["rehearsal"] * self.rehearsal)
 
 
 @dataclass(frozen=True)
@@ -59,9 +68,10 @@ def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]
     weights = options.large_weights if spec.backbone == "large" else options.small_weights
     if spec.alpha != 1:
         weights = "none"  # keras.applications has weights of width 1 and 0.75 alone, the files of width 1
-    run = Path(options.workdir) / f"{model}_{seed}"
+    run = options.folder / f"{model}_{seed}"
+    recipe = (f"--{name}={value}" for name, value in (RECIPE | (REHEARSAL if options.rehearsal else {})).items())
     train = (
-        "-m", "kerasseg.train", f"--model={model}", *RECIPE, f"--data_dir={options.data_dir}", f"--backbone_weights={weights}",
+        "-m", "kerasseg.train", f"--model={model}", *recipe, f"--data_dir={options.data_dir}", f"--backbone_weights={weights}",
         f"--precision={options.precision}", f"--seed={seed}", f"--workdir={run}",
     )  # fmt: skip
     convert = [
@@ -86,14 +96,14 @@ def paper(options: PaperOptions) -> None:
         reports = [steps(model, seed, options)["train"][0].makes for model, seeds in ROWS.items() for seed in range(seeds)]
         made = [report for report in reports if report.is_file()]
         if not made:
-            raise InputError(f"no row in {options.workdir} is finished; let --steps=train end first")
+            raise InputError(f"no row in {options.folder} is finished; let --steps=train end first")
         workdirs = ",".join(str(report.parent) for report in made)
-        output = Path(options.workdir) / "compare"
+        output = options.folder / "compare"
         _run(Step(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={output}"), output / "compare.json"))
 
 
 def _make(model: str, seed: int, options: PaperOptions) -> None:
-    log = Path(options.workdir) / f"{model}_{seed}.log" if options.jobs > 1 else None
+    log = options.folder / f"{model}_{seed}.log" if options.jobs > 1 else None
     wanted = steps(model, seed, options)
     for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
         if not step.makes.is_file():

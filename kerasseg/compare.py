@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerasseg import cli
-from kerasseg.comparison import RECIPES
+from kerasseg.comparison import APART, RECIPES
 from kerasseg.config import setting
 from kerasseg.errors import InputError
 
 if TYPE_CHECKING:
     from kerasseg.data.splits import Split
     from kerasseg.rundir import Run, RunDir
-
-APART = ("seed", "data_dir", "cache_mib")  # settings in which runs of one row may differ
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class CompareOptions:
         (), "run directories of kerasseg.train, comma-separated; the first row is the yardstick"
     )
     output_dir: str = setting("", "where table and figures go")
+    earlier: str = setting("", "a compare.json whose rows the runs join as further seeds; the times in it stay")
     pair: tuple[str, ...] = setting(("v3large", "v3large_sliced"), "two models whose classes are shown side by side")
     pictures: int = setting(3, "pictures of the split shown as each model segments them")
     threads: int = setting(1, "threads of LiteRT")
@@ -105,7 +104,8 @@ def compare(runs: Sequence[Finished], *, options: CompareOptions, log: Callable[
     rows = [_row(group, split, log) for group in groups.values()]
     for row in rows:
         row["change"] = row["parameters"] / rows[0]["parameters"] - 1
-    _time(rows, [group[0] for group in groups.values()], options, log)
+    if not options.earlier:
+        _time(rows, [group[0] for group in groups.values()], options, log)
     common, *others = (config.for_report(one.run.config) for one in runs)
     shared = {k: v for k, v in common.items() if all(other[k] == v for other in others)}
     return {
@@ -219,8 +219,11 @@ def main(options: CompareOptions) -> None:
     def log(line: str) -> None:
         print(line, flush=True)
 
+    earlier = files.read_json(Path(options.earlier)) if options.earlier else None
     runs, output = read(options.workdirs), Path(options.output_dir)
     report = compare(runs, options=options, log=log)
+    if earlier is not None:
+        report = comparison.join(earlier, report)
     files.write_json(output / "compare.json", report)
     files.write_text(output / "compare.md", comparison.markdown(report))
     files.write_text(output / "compare.csv", comparison.table_csv(report))

@@ -5,14 +5,63 @@ import io
 import statistics
 from collections.abc import Sequence
 
+from kerasseg.errors import InputError
+
 RECIPES = ("float32", "int8", "int8_qat")
 SETTINGS = ("size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "class_weights", "dice_weight")
 COSTS = ("million parameters", "GMAC", "int8 latency, ms")
+APART = ("seed", "data_dir", "cache_mib")  # settings in which runs of one row may differ
+PROVENANCE = ("versions", "cpu", "commit")
+SAME_ROW = ("model", "size", "output_stride", "weights", "epochs", "parameters")
 
 
 def mious(row: dict, recipe: str) -> list[float]:
     """The mIoU of each seed, 0..1; `recipe` is "float", "int8" or "int8_qat"."""
     return [seed[recipe]["miou"] for seed in row["seeds"] if recipe in seed]
+
+
+def join(earlier: dict, report: dict) -> dict:
+    """An earlier report with the seeds of `report` as further seeds of its rows; what it timed and counted stays.
+
+    Args:
+        earlier: a report of kerasseg.compare.
+        report: another, of rows that `earlier` has too, by the same settings on the same pictures, with other seeds.
+
+    Returns:
+        A report like `earlier`, in which `joined` says for each further seed where its scores were measured.
+
+    Raises:
+        InputError: `earlier` is no such report, or a row or seed does not fit.
+    """
+    if not isinstance(earlier, dict) or not {"rows", "shared_settings", "pictures"} <= earlier.keys():
+        raise InputError("the earlier comparison is not one; give a compare.json that kerasseg.compare wrote")
+    for what, there, here in (
+        *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
+        *((name, value, report["shared_settings"].get(name)) for name, value in earlier["shared_settings"].items()),
+    ):
+        if there != here and what not in APART:
+            raise InputError(
+                f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs that differ in the seed"
+            )
+    rows = [row | {"seeds": [*row["seeds"]]} for row in earlier["rows"]]
+    joined = [*earlier.get("joined", [])]
+    for new in report["rows"]:
+        same = [row for row in rows if all(row[name] == new[name] for name in SAME_ROW)]
+        if len(same) != 1:
+            settings = ", ".join(f"{name} {new[name]}" for name in SAME_ROW[1:])
+            raise InputError(
+                f"the earlier comparison has {len(same)} rows {new['model']} with {settings}, not one; compare new rows "
+                "together with the old runs, for times of two sittings are not comparable"
+            )
+        for seed in new["seeds"]:
+            if seed["seed"] in [known["seed"] for known in same[0]["seeds"]]:
+                raise InputError(f"the earlier comparison has seed {seed['seed']} of {new['model']} already; give other seeds")
+            same[0]["seeds"].append(seed)
+            joined.append(
+                {"model": new["model"], "seed": seed["seed"], "backend": new["backend"]}
+                | {name: report[name] for name in PROVENANCE}
+            )
+    return earlier | {"rows": rows, "joined": joined}
 
 
 def class_means(row: dict) -> dict:
@@ -44,7 +93,7 @@ def markdown(report: dict) -> str:
     text = (
         f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, one scale; the "
         f"same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and half their range, "
-        f"without of the first seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
+        f"without of one seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
         "seed, without evaluation"
     )
     backends = sorted({row["backend"] for row in rows} - {""})
@@ -55,6 +104,9 @@ def markdown(report: dict) -> str:
             f"one process, LiteRT {report['versions']['ai-edge-litert']} with XNNPACK, {timing['threads']} thread, "
             f"{report['cpu']}. Arena: measured by TFLite Micro."
         )
+    if report.get("joined"):
+        seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['cpu']})" for one in report["joined"])
+        text += f" Joined later, scored and not timed: seed {seeds}."
     return "\n".join([*lines, "", text, ""])
 
 

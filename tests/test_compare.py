@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from kerasseg import comparison
+from kerasseg.errors import InputError
 from tests.conftest import assert_one_line, command
 
 
@@ -57,6 +58,50 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
     assert [line.split(",")[:3] for line in lines] == [["tiny", "96", "96"]] * 2
     for name in ("tradeoffs.svg", "classes.svg", "pictures.png"):
         assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
+    flags = ("--runs=2", "--pictures=1")
+    for result in (
+        _command([runs[0]], f"--output_dir={tmp_path / 'first'}", *flags),
+        _command([runs[1]], f"--output_dir={tmp_path / 'both'}", f"--earlier={tmp_path / 'first' / 'compare.json'}", *flags),
+    ):
+        assert result.returncode == 0, result.stderr
+    first, both = (json.loads((tmp_path / name / "compare.json").read_text()) for name in ("first", "both"))
+    (joined,) = both.pop("joined")
+    assert (joined["model"], joined["seed"]) == ("tiny", 1)
+    assert joined["commit"] == both["commit"]
+    scores = json.loads((runs[1] / "report.json").read_text())["scores"]
+    added = both["rows"][0]["seeds"].pop()
+    assert (added["seed"], added["float"]) == (1, scores)
+    assert both == first  # with its times
+    assert "Joined later, scored and not timed: seed 1 of `tiny` (" in (tmp_path / "both" / "compare.md").read_text()
+
+
+def _report(seed, *, settings, **row):
+    row = {"model": "a", "size": [96, 96], "output_stride": 16, "weights": "none", "epochs": 2, "parameters": 7} | row
+    return {
+        "dataset": "shapes", "split": "val", "pictures": 4, "shared_settings": settings | {"seed": seed}, "commit": "c",
+        "versions": {}, "cpu": "x", "rows": [row | {"backend": "torch", "seeds": [{"seed": seed}]}],
+    }  # fmt: skip
+
+
+def test_only_other_seeds_of_the_same_row_join():
+    first = _report(0, settings={"learning_rate": 0.1})
+    with pytest.raises(InputError, match="have learning_rate 0.5, the earlier comparison has 0.1"):
+        comparison.join(first, _report(1, settings={"learning_rate": 0.5}))
+    with pytest.raises(InputError, match="the earlier comparison has 9"):
+        comparison.join(first | {"pictures": 9}, _report(1, settings={"learning_rate": 0.1}))
+    with pytest.raises(InputError, match="has 0 rows a with size .*, output_stride 32"):
+        comparison.join(first, _report(1, settings={"learning_rate": 0.1}, output_stride=32))
+    with pytest.raises(InputError, match="has seed 0 of a already"):
+        comparison.join(first, _report(0, settings={"learning_rate": 0.1}))
+    for other in ([], {}, {"rows": []}):
+        with pytest.raises(InputError, match=r"give a compare\.json"):
+            comparison.join(other, first)
+    both = comparison.join(first, _report(1, settings={"learning_rate": 0.1}))
+    assert [[seed["seed"] for seed in row["seeds"]] for row in both["rows"]] == [[0, 1]]
+    assert first["rows"][0]["seeds"] == [{"seed": 0}]  # the reports given stay as they are
 
 
 def test_what_cannot_be_compared_is_one_line(runs, tiny_run, tmp_path):

@@ -1,4 +1,5 @@
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,21 @@ def test_every_row_is_trained_by_one_recipe(paper):
             assert (given["model"], given["seed"], given["backbone_weights"]) == (model, str(seed), expected)
     assert len(recipes) == 1
     assert {"v3large": 2, "v3large_sliced": 2}.items() <= paper.ROWS.items()
+
+
+def test_a_rehearsal_is_the_same_in_small_and_apart_from_the_runs(paper, tmp_path):
+    options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path), rehearsal=True)
+    rehearsed, real = (paper.steps("edge_small", 0, o) for o in (options, paper.PaperOptions(workdir=str(tmp_path))))
+    small, full = (_given(steps["train"][0]) for steps in (rehearsed, real))
+    assert (small["epochs"], small["train_examples"], small["class_weights"]) == ("1", "16", full["class_weights"])
+    assert Path(small["workdir"]) == tmp_path / "rehearsal" / "edge_small_0"
+    assert Path(full["workdir"]) == tmp_path / "edge_small_0"
+    assert [len(steps["convert"]) for steps in (rehearsed, real)] == [3, 3]
+    assert_one_line(
+        command("benchmarks/paper.py", "--rehearsal", "--steps=compare", f"--workdir={tmp_path}"),
+        "no row in",
+        "rehearsal is finished",
+    )
 
 
 def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
