@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ RECIPE = {
     "dataset": "camvid", "size": "320,320", "eval_size": "384,480", "epochs": 45, "eval_every": 3, "class_weights": "sqrt",
     "dice_weight": 0.5, "weight_decay": 0.01,
 }  # fmt: skip
-REHEARSAL = {"size": "96,96", "eval_size": "96,128", "epochs": 1, "train_examples": 16, "val_examples": 4}
+REHEARSAL = {"size": "96,96", "eval_size": "96,128", "epochs": 1, "train_examples": 32, "val_examples": 4}
 CONVERSIONS = {"float32": (), "int8": (), "int8_qat": ("--epochs=2",)}
 
 
@@ -41,7 +42,7 @@ class PaperOptions:
     precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
     steps: tuple[str, ...] = setting(("train", "convert", "compare"), "which of these to do")
     rehearsal: bool = setting(
-        False, "one epoch of 16 small pictures, into WORKDIR/rehearsal: whether all of it runs here before it takes hours"
+        False, "one epoch of 32 small pictures, into WORKDIR/rehearsal: whether all of it runs here before it takes hours"
     )
     jobs: int = setting(1, "runs at a time; more pay on a GPU, each writes to a .log beside its folder then")
 
@@ -84,13 +85,22 @@ def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]
 def paper(options: PaperOptions) -> None:
     """Does what is missing, row by row, then compares every row that is finished."""
     runs = [(model, seed) for model in options.models for seed in range(ROWS[model])]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        futures = [pool.submit(_make, model, seed, options) for model, seed in runs]
+    failed = threading.Event()  # after it those that run go on to their end, and none is begun
+
+    def make(run: tuple[str, int]) -> None:
+        if failed.is_set():
+            return
         try:
-            for future in futures:
-                future.result()
+            _make(*run, options)
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # after those that run; none is begun for a call that has failed
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        try:
+            list(pool.map(make, runs))
+        except BaseException:
+            failed.set()  # interrupted, too
             raise
     if "compare" in options.steps:
         reports = [steps(model, seed, options)["train"][0].makes for model, seeds in ROWS.items() for seed in range(seeds)]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from kerasseg.errors import InputError
 from kerasseg.models import get_spec
 from tests.conftest import REPOSITORY, assert_one_line, command
 
@@ -40,7 +41,7 @@ def test_a_rehearsal_is_the_same_in_small_and_apart_from_the_runs(paper, tmp_pat
     options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path), rehearsal=True)
     rehearsed, real = (paper.steps("edge_small", 0, o) for o in (options, paper.PaperOptions(workdir=str(tmp_path))))
     small, full = (_given(steps["train"][0]) for steps in (rehearsed, real))
-    assert (small["epochs"], small["train_examples"], small["class_weights"]) == ("1", "16", full["class_weights"])
+    assert (small["epochs"], small["train_examples"], small["class_weights"]) == ("1", "32", full["class_weights"])
     assert Path(small["workdir"]) == tmp_path / "rehearsal" / "edge_small_0"
     assert Path(full["workdir"]) == tmp_path / "edge_small_0"
     assert [len(steps["convert"]) for steps in (rehearsed, real)] == [3, 3]
@@ -63,6 +64,20 @@ def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
     *missing, compared = made
     assert missing == converted[1:]
     assert f"--workdirs={trained.makes.parent}" in compared.command  # the only row that is finished
+
+
+def test_none_is_begun_after_one_that_failed(paper, tmp_path, monkeypatch):
+    begun = []
+
+    def fail(step, log=None):
+        begun.append(step)
+        raise InputError("no")
+
+    monkeypatch.setattr(paper, "_run", fail)
+    options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path))
+    with pytest.raises(InputError, match="no"):
+        paper.paper(options)
+    assert begun == paper.steps("v3large", 0, options)["train"]
 
 
 def test_several_at_a_time_write_logs_and_a_failure_says_where(paper, tmp_path):
