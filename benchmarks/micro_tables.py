@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from int8_tables import percent
+
 from kerasseg import files
 
 KIB = 1024
@@ -25,8 +27,8 @@ def micro_table(results: Path) -> str:
         side = check["size"][0]
         lines.append(
             f"| `{name}` | {side}x{side} | {export['bytes'] / KIB:.0f} KiB | {export['arena']['total_bytes'] / KIB:.0f} KiB "
-            f"| {export['macs'] / 1e6:.1f} | {_percent(check['keras']['miou'])} | {_percent(miou['int8.tflite'])} "
-            f"| {_percent(miou['int8_qat.tflite'])} | {_percent(tflm['files'][0]['tflite']['miou'])} "
+            f"| {export['macs'] / 1e6:.1f} | {percent(check['keras']['miou'])} | {percent(miou['int8.tflite'])} "
+            f"| {percent(miou['int8_qat.tflite'])} | {percent(tflm['files'][0]['tflite']['miou'])} "
             f"| {npu['npu_ms']:.1f} ms | {len(npu['cpu_operators'])} |"
         )
     lines += [
@@ -45,7 +47,7 @@ def micro_shapes_table(results: Path) -> str:
     for name in SHAPES_ROWS:
         check = files.read_json(results / f"shapes_{name}_check.json")
         (entry,) = check["files"]
-        lines.append(f"| `{name}` | {_percent(check['keras']['miou'])} | {_percent(entry['tflite']['miou'])} |")
+        lines.append(f"| `{name}` | {percent(check['keras']['miou'])} | {percent(entry['tflite']['miou'])} |")
     return "\n".join(lines)
 
 
@@ -106,12 +108,14 @@ def calibration_table(results: Path) -> str:
         groups.setdefault((row["count"], row["choice"]), []).append(row)
     lines = ["| pictures | choice | val mIoU, a seed each | seconds to prepare |", "|---:|---|---|---:|"]
     for (count, choice), rows in groups.items():
-        scores = ", ".join(_percent(row["miou"]) for row in rows)
+        scores = ", ".join(percent(row["miou"]) for row in rows)
         lines.append(f"| {count} | {choice} | {scores} | {min(row['seconds'] for row in rows):.0f} |")
     return "\n".join(
-        [*lines, "", f"Float: {_percent(found['keras_miou'])}. The machine was not idle: read the seconds as an order."]
+        [*lines, "", f"Float: {percent(found['keras_miou'])}. The machine was not idle: read the seconds as an order."]
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+BLOCKS = {
+    "calibration": calibration_table, "micro": micro_table, "micro_shapes": micro_shapes_table, "boards": boards_table,
+    "micro_search": search_table,
+}  # fmt: skip

@@ -53,3 +53,6 @@ def _points(first: dict, row: dict, value) -> str:
 
 def _decoder(row: dict) -> str:
     return f"{100 * row['macs']['decoder'] / row['macs']['total']:.0f} %"
+
+
+BLOCKS = {"paper": paper_table, "cut": cut_table}
