@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from kerasseg import files, lite, quantization, rundir
+from kerasseg import files, lite, qat_training, quantization, rundir
 from kerasseg.data.datasets import load_for_run
 from kerasseg.evaluate import evaluate_together
 from kerasseg.lite import interpreter, qat
@@ -39,7 +39,7 @@ def _tuned(run, splits, folder):
     directory = rundir.RunDir(folder)
     lines = []
     fresh = quantization.prepare(directory, run[1], splits[0], SETTINGS)
-    return quantization.fine_tune(directory, run[1], fresh, splits, SETTINGS, lines.append), lines
+    return qat_training.fine_tune(directory, run[1], fresh, splits, SETTINGS, lines.append), lines
 
 
 def _weights(prepared):
@@ -69,7 +69,7 @@ def test_stopped_and_resumed_it_ends_the_same_to_the_bit(run, splits, tuned, tmp
     # As if the process had been killed after the first epoch: go back to its checkpoint.
     first = tmp_path / "again"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantization, "evaluate", _stop_at_second(quantization.evaluate))
+        patch.setattr(qat_training, "evaluate", _stop_at_second(qat_training.evaluate))
         with pytest.raises(KeyboardInterrupt):
             _tuned(run, splits, first)
     resumed, lines = _tuned(run, splits, first)
@@ -96,7 +96,7 @@ def test_other_settings_are_refused_by_name(run, splits, tuned, tmp_path):
     directory = rundir.RunDir(tmp_path / "run")
     other = dataclasses.replace(SETTINGS, epochs=5)
     with pytest.raises(ValueError, match=r"holds QAT with other settings: epochs \(2 there, 5 asked\)"):
-        quantization.fine_tune(directory, run[1], tuned[0], splits, other, print)
+        qat_training.fine_tune(directory, run[1], tuned[0], splits, other, print)
 
 
 def test_what_a_file_was_made_from_can_be_made_again(run, splits, prepared):

@@ -95,7 +95,7 @@ def _quantized(options: ConvertOptions, directory, run, dataset, probes: list) -
     """The int8 file's content, and what the report says about how it came to be."""
     import dataclasses
 
-    from kerasseg import quantization
+    from kerasseg import qat_training, quantization
     from kerasseg.lite import interpreter, recipes
 
     recipe = recipes.get_recipe(options.recipe)
@@ -114,9 +114,7 @@ def _quantized(options: ConvertOptions, directory, run, dataset, probes: list) -
     prepared = quantization.prepare(directory, run, split, settings)
     if recipe.trained:
         splits = split, dataset.split("val")
-        prepared = quantization.fine_tune(
-            directory, run, prepared, splits, settings, lambda line: print(line, flush=True)
-        )  # fmt: skip
+        prepared = qat_training.fine_tune(directory, run, prepared, splits, settings, lambda line: print(line, flush=True))
     layers, tensors = [], []
     if options.float_layers:
         images = [probe[None].astype("float32") for probe in probes[:2]]
