@@ -25,10 +25,11 @@ def join(earlier: dict, report: dict) -> dict:
 
     Args:
         earlier: a report of kerasseg.compare.
-        report: another, of rows that `earlier` has too, by the same settings on the same pictures, with other seeds.
+        report: another, of rows that `earlier` has too, by the same settings on the same pictures, with other seeds;
+            the precision of training may differ.
 
     Returns:
-        A report like `earlier`, in which `joined` says for each further seed where its scores were measured.
+        A report like `earlier`, in which `joined` says for each further seed its precision, and where it was scored.
 
     Raises:
         InputError: `earlier` is no such report, or a row or seed does not fit.
@@ -39,7 +40,7 @@ def join(earlier: dict, report: dict) -> dict:
         *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
         *((name, value, report["shared_settings"].get(name)) for name, value in earlier["shared_settings"].items()),
     ):
-        if there != here and what not in APART:
+        if there != here and what not in (*APART, "precision"):  # not every CPU can train in bfloat16
             raise InputError(
                 f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs that differ in the seed"
             )
@@ -59,6 +60,7 @@ def join(earlier: dict, report: dict) -> dict:
             same[0]["seeds"].append(seed)
             joined.append(
                 {"model": new["model"], "seed": seed["seed"], "backend": new["backend"]}
+                | {"precision": report["shared_settings"].get("precision")}
                 | {name: report[name] for name in PROVENANCE}
             )
     return earlier | {"rows": rows, "joined": joined}
@@ -105,7 +107,7 @@ def markdown(report: dict) -> str:
             f"{report['cpu']}. Arena: measured by TFLite Micro."
         )
     if report.get("joined"):
-        seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['cpu']})" for one in report["joined"])
+        seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['precision']}, {one['cpu']})" for one in report["joined"])
         text += f" Joined later, scored and not timed: seed {seeds}."
     return "\n".join([*lines, "", text, ""])
 

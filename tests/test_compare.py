@@ -75,7 +75,7 @@ def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
     added = both["rows"][0]["seeds"].pop()
     assert (added["seed"], added["float"]) == (1, scores)
     assert both == first  # with its times
-    assert "Joined later, scored and not timed: seed 1 of `tiny` (" in (tmp_path / "both" / "compare.md").read_text()
+    assert "Joined later, scored and not timed: seed 1 of `tiny` (float32, " in (tmp_path / "both" / "compare.md").read_text()
 
 
 def _report(seed, *, settings, **row):
@@ -87,7 +87,7 @@ def _report(seed, *, settings, **row):
 
 
 def test_only_other_seeds_of_the_same_row_join():
-    first = _report(0, settings={"learning_rate": 0.1})
+    first = _report(0, settings={"learning_rate": 0.1, "precision": "mixed_bfloat16"})
     with pytest.raises(InputError, match="have learning_rate 0.5, the earlier comparison has 0.1"):
         comparison.join(first, _report(1, settings={"learning_rate": 0.5}))
     with pytest.raises(InputError, match="the earlier comparison has 9"):
@@ -99,8 +99,9 @@ def test_only_other_seeds_of_the_same_row_join():
     for other in ([], {}, {"rows": []}):
         with pytest.raises(InputError, match=r"give a compare\.json"):
             comparison.join(other, first)
-    both = comparison.join(first, _report(1, settings={"learning_rate": 0.1}))
+    both = comparison.join(first, _report(1, settings={"learning_rate": 0.1, "precision": "float32"}))
     assert [[seed["seed"] for seed in row["seeds"]] for row in both["rows"]] == [[0, 1]]
+    assert both["joined"][0]["precision"] == "float32"
     assert first["rows"][0]["seeds"] == [{"seed": 0}]  # the reports given stay as they are
 
 
