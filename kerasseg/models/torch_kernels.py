@@ -4,6 +4,8 @@ import keras
 import torch
 from keras.src.backend.torch import nn
 
+from kerasseg.models import winograd
+
 
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer over the last of four axes as one kernel each way; the same figures up to rounding.
@@ -34,8 +36,28 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs.movedim(1, -1)
 
 
+class Conv2D(keras.layers.Conv2D):
+    """Keras' layer, for those that `is_wide_3x3` accepts: on a CPU by Winograd's way. The name is Keras' here, too."""
+
+    def convolution_op(self, inputs, kernel):
+        if inputs.device.type != "cpu":
+            return super().convolution_op(inputs, kernel)
+        return winograd.convolve(inputs, keras.ops.convert_to_tensor(kernel))
+
+
+def is_wide_3x3(layer: keras.Layer) -> bool:
+    """Whether it is a 3x3 convolution in float32 with the channels that make Winograd's transformations pay."""
+    return (
+        type(layer) is keras.layers.Conv2D
+        and (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
+        and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")
+        and layer.compute_dtype == "float32"
+        and min(layer.kernel.shape[2:]) >= 128
+    )
+
+
 def use_in(model: keras.Model) -> None:
-    """Makes the model's layers use the kernels: batch norms here, convolutions wherever Keras runs them.
+    """Makes the model's layers use the kernels: batch norms and wide 3x3 convolutions here, others wherever Keras runs them.
 
     Keras 3.15 copies a convolution's input to channels first and back to channels last, and the gradient too; a view does.
     """
@@ -43,3 +65,5 @@ def use_in(model: keras.Model) -> None:
     for layer in model.layers:
         if type(layer) is keras.layers.BatchNormalization:
             layer.__class__ = BatchNormalization
+        elif is_wide_3x3(layer):
+            layer.__class__ = Conv2D
