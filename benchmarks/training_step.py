@@ -27,30 +27,41 @@ class StepOptions:
     serve: bool = setting(False, "for itself: builds the model, then times a step for each line that comes in")
 
 
-def serve(options: StepOptions) -> None:
-    """A line "ready", then for every line of standard input the seconds of one step."""
-    import keras
+def build(name: str, precision: str, *, size: tuple[int, int], batch_size: int):
+    """The model, ready to train, and a function that trains a step on random crops and returns its seconds."""
     import numpy as np
 
     from kerasseg import losses, schedules, training
     from kerasseg.models import backbone, build_model
 
-    (name,), (precision,) = options.models, options.precisions
-    config = TrainConfig(size=options.size, batch_size=options.batch_size)
+    config = TrainConfig(size=size, batch_size=batch_size)
     training.make_deterministic(0)
-    model = build_model(name, size=options.size, num_classes=11, precision=precision)
+    model = build_model(name, size=size, num_classes=11, precision=precision)
     optimizer = schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns)
     training.compile_model(model, optimizer, losses.SegmentationLoss())
     random = np.random.default_rng(0)
-    images = random.uniform(0, 255, (options.batch_size, *options.size, 3)).astype(np.float32)
-    labels = random.integers(0, 11, (options.batch_size, *options.size), np.uint8)
-    for _ in range(2):
-        model.train_on_batch(images, labels)
-    print("ready", keras.backend.backend(), flush=True)
-    for _ in sys.stdin:
+    images = random.uniform(0, 255, (batch_size, *size, 3)).astype(np.float32)
+    labels = random.integers(0, 11, (batch_size, *size), np.uint8)
+
+    def step() -> float:
         start = time.perf_counter()
         model.train_on_batch(images, labels)
-        print(time.perf_counter() - start, flush=True)
+        return time.perf_counter() - start
+
+    return model, step
+
+
+def serve(options: StepOptions) -> None:
+    """A line "ready", then for every line of standard input the seconds of one step."""
+    import keras
+
+    (name,), (precision,) = options.models, options.precisions
+    _, step = build(name, precision, size=options.size, batch_size=options.batch_size)
+    for _ in range(2):
+        step()
+    print("ready", keras.backend.backend(), flush=True)
+    for _ in sys.stdin:
+        print(step(), flush=True)
 
 
 def measure(options: StepOptions) -> dict:
