@@ -100,9 +100,20 @@ def steps_table(results: Path) -> str:
     return "\n".join([*lines, "", f"{text}{found['cpu']}."])
 
 
+def winograd_table(results: Path) -> str:
+    """A training step with direct convolutions and with Winograd's."""
+    found = files.read_json(results / "winograd.json")
+    lines = ["| model | direct | Winograd | times as fast |", "|---|---:|---:|---:|"]
+    for row in found["rows"]:
+        lines.append(f"| `{row['model']}` | {row['direct']:.2f} s | {row['winograd']:.2f} s | {row['speedup']:.1f} |")
+    height, width = found["size"]
+    text = f"A float32 step of {found['batch_size']} crops of {height}x{width}; {found['method']}; PyTorch {found['torch']}, "
+    return "\n".join([*lines, "", f"{text}{found['threads']} threads, {found['cpu']}."])
+
+
 BLOCKS = {
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
-    "steps": steps_table, **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS,
+    "steps": steps_table, "winograd": winograd_table, **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS,
 }  # fmt: skip
 
 
