@@ -10,6 +10,8 @@ import keras, numpy as np, torch
 from keras.src.backend.torch import nn
 from kerasseg.models import torch_kernels
 
+for name in ("Conv2D", "BatchNormalization"):
+    assert getattr(torch_kernels, name).__name__ == name  # a layer's key in a .weights.h5 file comes from it
 assert callable(nn._transpose_spatial_inputs)  # use_in would else set a name that nobody reads
 
 def run(fused):
