@@ -1,7 +1,6 @@
 """From a dataclass to absl flags and back, and from exceptions to exit codes."""
 
 import dataclasses
-import importlib
 import os
 import sys
 import textwrap
@@ -15,7 +14,7 @@ from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
 from kerasseg.errors import InputError
-from kerasseg.quiet import quiet
+from kerasseg.quiet import QuietFinder
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
@@ -33,8 +32,7 @@ def run(main: Callable[..., int | None], options: type, *, positional: str = "")
         parsed = parse(options, sys.argv, positional=positional)
         # TensorFlow's C++ logs say nothing a person at this command line can act on.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with quiet():
-            importlib.import_module("keras").ops.zeros(())  # the first operation looks for devices, and says so
+        sys.meta_path.insert(0, QuietFinder())  # not imported here: what is refused before it needs them is refused at once
         code = main(parsed) or 0
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -1,10 +1,14 @@
 """Silence for libraries that print past Python."""
 
 import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import io
 import os
 import sys
 import tempfile
+import types
 import warnings
 from collections.abc import Iterator
 from typing import IO
@@ -39,6 +43,30 @@ def quiet() -> Iterator[list[str]]:
                 os.dup2(original, descriptor)
                 os.close(original)
             said += [printed.getvalue(), _read(kept)]
+
+
+class QuietFinder(importlib.abc.MetaPathFinder):
+    """On sys.meta_path: the first import of TensorFlow or Keras, whenever it comes, brings both in, quietly.
+
+    With their first operation, which looks for devices, and says so.
+    """
+
+    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        """What other finders find, with a loader that is quiet; once."""
+        if name not in ("keras", "tensorflow"):
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec and spec.loader:
+            load = spec.loader.exec_module
+
+            def load_quietly(module: types.ModuleType) -> None:
+                with quiet():
+                    load(module)
+                    importlib.import_module("keras").ops.zeros(())
+
+            spec.loader.exec_module = load_quietly
+        return spec
 
 
 def _read(file: IO[bytes]) -> str:

@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import dataclass
+from importlib import metadata
 
 import pytest
 
@@ -69,6 +70,29 @@ def test_scripts_have_help_too(script):
     result = command(script, "--help")
     assert result.returncode == 0
     assert f"usage: python {script}" in result.stdout
+
+
+def test_what_needs_no_tensorflow_is_refused_without_it(tmp_path):
+    for name in ("keras", "tensorflow"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('loaded')")
+    assert_one_line(command("tflite/convert.py", PYTHONPATH=str(tmp_path)), "--workdir is missing")
+    path = tmp_path / "no"
+    flags = (f"--tflite={path}", f"--output_dir={tmp_path / 'out'}")
+    assert_one_line(command("tflite/micro.py", *flags, PYTHONPATH=str(tmp_path)), f"no file {path}")
+
+
+@pytest.mark.parametrize("first", ["keras", "tensorflow"])
+def test_the_first_import_of_tensorflow_is_quiet(first):
+    program = (
+        "import sys; from kerasseg.quiet import QuietFinder; sys.meta_path.insert(0, QuietFinder())\n"
+        f"import {first}; import keras, tensorflow as tf\n"
+        "print(tf.__version__, keras.__version__, float(keras.ops.sum(tf.ones(3))))"
+    )
+    result = command("-c", program)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    tensorflow, keras, total = result.stdout.split()
+    assert (tensorflow, keras, total) == (metadata.version("tensorflow"), metadata.version("keras"), "3.0")
 
 
 @pytest.mark.parametrize("program", [["-m", "kerasseg.train"], ["-m", "kerasseg.evaluate"], ["tflite/convert.py"]])

@@ -55,7 +55,8 @@ def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, spli
     tuned, lines = tuned
     assert len(lines) == 2
     assert "QAT epoch 2/2" in lines[1]
-    assert any((value != _weights(prepared)[path]).any() for path, value in _weights(tuned).items())
+    before, after = _weights(prepared), _weights(tuned)
+    assert any((value != before[path]).any() for path, value in after.items())
     content = quantization.quantize(tuned)
     predicts = [
         qat.predictor(tuned.twin(size=run[1].eval_size, batch_size=1)),
@@ -74,8 +75,9 @@ def test_stopped_and_resumed_it_ends_the_same_to_the_bit(run, splits, tuned, tmp
             _tuned(run, splits, first)
     resumed, lines = _tuned(run, splits, first)
     assert lines[0] == "resuming QAT after epoch 1 of 2"
+    weights = _weights(resumed)
     for path, value in _weights(tuned[0]).items():
-        np.testing.assert_array_equal(_weights(resumed)[path], value)
+        np.testing.assert_array_equal(weights[path], value)
 
 
 def _stop_at_second(evaluate):
