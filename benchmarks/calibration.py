@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from kerasseg import cli
 from kerasseg.config import setting
@@ -15,37 +14,37 @@ from kerasseg.errors import InputError
 class BenchmarkOptions:
     """Prints JSON: mIoU of the int8 file on the validation split for every combination."""
 
-    workdir: str = setting("", "run directory of kerasseg.train")
-    counts: tuple[str, ...] = setting(("32", "50", "100", "200", "367"), "numbers of training pictures")
+    workdir: str = setting("", "run directory of kerasseg train")
+    counts: tuple[int, ...] = setting((32, 50, 100, 200, 367), "numbers of training pictures")
     choices: tuple[str, ...] = setting(("random", "covering"), "how they are chosen; counts above the first take the first")
-    seeds: tuple[str, ...] = setting(("0", "1", "2"), "seeds; counts above 50 take the first alone")
+    seeds: tuple[int, ...] = setting((0, 1, 2), "seeds; counts above 50 take the first alone")
 
 
 def measure(options: BenchmarkOptions) -> dict:
     """Calibrates, quantizes and scores."""
-    from kerasseg import quantization, rundir
+    from kerasseg import int8
     from kerasseg.data.datasets import load_for_run
-    from kerasseg.evaluate import evaluate
     from kerasseg.lite import interpreter
-    from kerasseg.models import trained
-    from kerasseg.provenance import provenance
+    from kerasseg.run import trained
+    from kerasseg.run.directory import open_run
+    from kerasseg.run.provenance import provenance
+    from kerasseg.score.evaluation import evaluate
 
-    directory = rundir.RunDir(Path(options.workdir))
-    run = rundir.read(directory)
+    run = open_run(options.workdir)
     dataset = load_for_run(run.config)
 
     def score(predict) -> float:
         return evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size).miou
 
     rows = []
-    for count in map(int, options.counts):
-        for choice in options.choices if count == int(options.counts[0]) else options.choices[:1]:
-            for seed in map(int, options.seeds if count <= 50 else options.seeds[:1]):
-                settings = quantization.QuantizationSettings(count, seed, choice)
+    for count in options.counts:
+        for choice in options.choices if count == options.counts[0] else options.choices[:1]:
+            for seed in options.seeds if count <= 50 else options.seeds[:1]:
+                settings = int8.QuantizationSettings(count, seed, choice)
                 start = time.perf_counter()
-                prepared = quantization.prepare(directory, run, dataset.split("train"), settings)
+                prepared = int8.prepare(run, dataset.split("train"), settings)
                 seconds = time.perf_counter() - start
-                loaded = interpreter.LoadedModel(quantization.quantize(prepared))
+                loaded = interpreter.LoadedModel(int8.quantize(prepared))
                 rows.append({"count": count, "choice": choice, "seed": seed, "miou": score(interpreter.predictor(loaded))})
                 rows[-1]["seconds"] = seconds
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
@@ -54,7 +53,7 @@ def measure(options: BenchmarkOptions) -> dict:
         "dataset": dataset.name,
         "split": "val",
         "size": list(run.eval_size),
-        "keras_miou": score(trained.predictor(trained.load_trained(directory, run))),
+        "keras_miou": score(trained.predictor(trained.load_trained(run))),
         "rows": rows,
         **provenance(),
     }
@@ -62,9 +61,9 @@ def measure(options: BenchmarkOptions) -> dict:
 
 def main(options: BenchmarkOptions) -> None:
     if not options.workdir:
-        raise InputError("--workdir is missing; give the run directory of kerasseg.train")
+        raise InputError("--workdir is missing; give the run directory of kerasseg train")
     print(json.dumps(measure(options), indent=2))
 
 
 if __name__ == "__main__":
-    cli.run(main, BenchmarkOptions)
+    cli.run(main)

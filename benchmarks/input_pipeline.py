@@ -26,10 +26,10 @@ def measure(options: BenchmarkOptions) -> dict:
     import keras
     import tensorflow as tf
 
-    from kerasseg import losses, schedules
     from kerasseg.data import datasets, pipeline
     from kerasseg.models import backbone, build_model
-    from kerasseg.provenance import provenance
+    from kerasseg.run.provenance import provenance
+    from kerasseg.training import losses, schedules
 
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
@@ -80,4 +80,4 @@ def main(options: BenchmarkOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, BenchmarkOptions)
+    cli.run(main)

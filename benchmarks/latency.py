@@ -15,7 +15,7 @@ class BenchmarkOptions:
 
     models: tuple[str, ...] = setting(("v3large_sliced", "edge_sliced", "edge_small"), "rows of MODELS")
     activations: tuple[str, ...] = setting(("swish", "relu6"), "what else to put where MobileNetV3 has hard-swish, in int8")
-    sides: tuple[str, ...] = setting(("256", "512"), "sides of square inputs, in pixels")
+    sides: tuple[int, ...] = setting((256, 512), "sides of square inputs, in pixels")
     threads: int = setting(1, "threads of LiteRT")
     runs: int = setting(50, "timed runs of each file")
     warmup: int = setting(5, "runs before them")
@@ -23,11 +23,11 @@ class BenchmarkOptions:
 
 def measure(options: BenchmarkOptions) -> dict:
     """Builds, converts and times every model at every size."""
-    from kerasseg.provenance import provenance
+    from kerasseg.run.provenance import provenance
 
     rows = []
     for model in options.models:
-        for side in map(int, options.sides):
+        for side in options.sides:
             rows += _rows(model, side, options)
     return {
         "method": f"files of a model and size in turn, medians of {options.runs} runs after {options.warmup}, LiteRT, XNNPACK",
@@ -40,7 +40,9 @@ def measure(options: BenchmarkOptions) -> dict:
 def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
     import keras
 
-    from kerasseg.lite import calibration, converter, equalization, folding, interpreter, latency
+    from kerasseg import int8
+    from kerasseg.int8 import calibration
+    from kerasseg.lite import converter, interpreter, latency
     from kerasseg.models import get_spec
 
     keras.utils.set_random_seed(0)
@@ -50,13 +52,12 @@ def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
     def build(activation: str):
         return settled(get_spec(name, activation=activation), images[:1])
 
-    def int8(activation: str) -> bytes:
-        equal = equalization.equalize(folding.fold(build(activation)), representative)
-        return converter.convert(equal, recipe="int8", representative=representative)
+    def quantized(activation: str) -> bytes:
+        return int8.quantize(int8.prepare_model(build(activation), representative))
 
     model = build("")
     contents = {"float32": converter.convert(model, recipe="float32"), "int8 by TensorFlow": plain_int8(model, representative)}
-    contents |= {"int8": int8("")} | {f"int8 {activation}": int8(activation) for activation in options.activations}
+    contents |= {"int8": quantized("")} | {f"int8 {activation}": quantized(activation) for activation in options.activations}
     loaded = [interpreter.LoadedModel(content, threads=options.threads) for content in contents.values()]
     timings = latency.measure(loaded, images[:1], runs=options.runs, warmup=options.warmup)
     return [
@@ -100,4 +101,4 @@ def main(options: BenchmarkOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, BenchmarkOptions)
+    cli.run(main)

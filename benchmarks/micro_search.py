@@ -31,7 +31,7 @@ class SearchOptions:
     file grows a row at a time, and rows that are there are not measured again.
     """
 
-    sides: tuple[str, ...] = setting(("96", "128", "160"), "sides of square inputs, in pixels")
+    sides: tuple[int, ...] = setting((96, 128, 160), "sides of square inputs, in pixels")
     num_classes: int = setting(11, "classes")
     output: str = setting("", "JSON file to write")
 
@@ -61,27 +61,27 @@ def measure(spec, *, side: int, num_classes: int) -> dict:
     import keras
     from latency import settled
 
-    from kerasseg.lite import calibration, converter, equalization, folding, micro
+    from kerasseg import int8, mcu
+    from kerasseg.int8 import calibration
     from kerasseg.models.macs import count_macs
 
     keras.utils.set_random_seed(0)
     images = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
     representative = calibration.representative(iter(images))
     model = settled(spec, images, num_classes=num_classes)
-    equal = equalization.equalize(folding.fold(model), representative)
-    content = converter.convert(equal, recipe="int8", representative=representative)
+    content = int8.quantize(int8.prepare_model(model, representative))
     return {
         "side": side, "spec": dataclasses.asdict(spec), "parameters": model.count_params(), "flash_bytes": len(content),
-        "macs": count_macs(model)["total"], "arena": micro.measure_arena(content).to_json(),
+        "macs": count_macs(model)["total"], "arena": mcu.measure_arena(content).to_json(),
     }  # fmt: skip
 
 
 def main(options: SearchOptions) -> None:
-    from kerasseg.provenance import provenance
+    from kerasseg.run.provenance import provenance
 
     path = Path(options.output)
     rows = files.read_json(path)["rows"] if path.is_file() else []
-    for side, spec in itertools.product(map(int, options.sides), candidates()):
+    for side, spec in itertools.product(options.sides, candidates()):
         wanted = json.loads(json.dumps(dataclasses.asdict(spec)))
         if any(row["side"] == side and row["spec"] == wanted for row in rows):
             continue
@@ -93,4 +93,4 @@ def main(options: SearchOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, SearchOptions)
+    cli.run(main)

@@ -153,4 +153,4 @@ def main(options: PaperOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, PaperOptions)
+    cli.run(main)

@@ -3,7 +3,8 @@
 import statistics
 from pathlib import Path
 
-from kerasseg import comparison, files
+from kerasseg import files
+from kerasseg.reports import comparison
 
 
 def paper_table(results: Path) -> str:

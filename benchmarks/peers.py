@@ -18,7 +18,7 @@ class BenchmarkOptions:
     peers: tuple[str, ...] = setting((), ".tflite files that take a picture")
     models: tuple[str, ...] = setting(("edge_sliced", "edge_small"), "rows of MODELS")
     side: int = setting(512, "side of kerasseg's square inputs, in pixels")
-    threads: tuple[str, ...] = setting(("1", "2"), "threads of LiteRT")
+    threads: tuple[int, ...] = setting((1, 2), "threads of LiteRT")
     runs: int = setting(50, "timed runs of each file")
     warmup: int = setting(5, "runs before them")
 
@@ -28,9 +28,11 @@ def measure(options: BenchmarkOptions) -> dict:
     import keras
     from latency import settled
 
-    from kerasseg.lite import calibration, converter, equalization, folding, interpreter, latency
+    from kerasseg import int8
+    from kerasseg.int8 import calibration
+    from kerasseg.lite import interpreter, latency
     from kerasseg.models import get_spec
-    from kerasseg.provenance import provenance
+    from kerasseg.run.provenance import provenance
 
     keras.utils.set_random_seed(0)
     side = options.side
@@ -38,12 +40,11 @@ def measure(options: BenchmarkOptions) -> dict:
     representative = calibration.representative(iter(images))
     contents = {}
     for name in options.models:
-        equal = equalization.equalize(folding.fold(settled(get_spec(name), images[:1])), representative)
-        contents[name] = converter.convert(equal, recipe="int8", representative=representative)
+        contents[name] = int8.quantize(int8.prepare_model(settled(get_spec(name), images[:1]), representative))
     contents |= {Path(peer).name: Path(peer).read_bytes() for peer in options.peers}
     rows = []
-    for threads in map(int, options.threads):
-        loaded = [interpreter.LoadedModel(content, threads=threads, any_output=True) for content in contents.values()]
+    for threads in options.threads:
+        loaded = [interpreter.ImageModel(content, threads=threads) for content in contents.values()]
         timings = latency.measure(loaded, images[:1], runs=options.runs, warmup=options.warmup)
         rows += [
             {"file": name, "size": list(model.size), "bytes": len(contents[name]), **timing.to_json()}
@@ -64,4 +65,4 @@ def main(options: BenchmarkOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, BenchmarkOptions)
+    cli.run(main)

@@ -134,4 +134,4 @@ def main(options: ReadmeOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, ReadmeOptions)
+    cli.run(main)

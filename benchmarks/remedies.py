@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from kerasseg import cli
 from kerasseg.config import setting
@@ -13,7 +12,7 @@ from kerasseg.errors import InputError
 class BenchmarkOptions:
     """Prints JSON: mIoU of the int8 file on the validation split after each step."""
 
-    workdir: str = setting("", "run directory of kerasseg.train")
+    workdir: str = setting("", "run directory of kerasseg train")
     calibration_examples: int = setting(32, "training pictures that ranges are measured on")
 
 
@@ -22,16 +21,16 @@ def measure(options: BenchmarkOptions) -> dict:
     import numpy as np
     from latency import plain_int8
 
-    from kerasseg import rundir
     from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
-    from kerasseg.evaluate import evaluate
-    from kerasseg.lite import calibration, converter, equalization, folding, interpreter, ranges
-    from kerasseg.models import trained
-    from kerasseg.provenance import provenance
+    from kerasseg.int8 import calibration, equalization, folding, quantization, ranges
+    from kerasseg.lite import converter, interpreter
+    from kerasseg.run import trained
+    from kerasseg.run.directory import open_run
+    from kerasseg.run.provenance import provenance
+    from kerasseg.score.evaluation import evaluate
 
-    directory = rundir.RunDir(Path(options.workdir))
-    run = rundir.read(directory)
+    run = open_run(options.workdir)
     dataset = load_for_run(run.config)
     split = dataset.split("train")
     chosen = calibration.choose(len(split), count=options.calibration_examples, seed=0)
@@ -42,11 +41,11 @@ def measure(options: BenchmarkOptions) -> dict:
 
     def score(step: str, model) -> None:
         content = converter.convert(model, recipe="float32")
-        loaded = interpreter.LoadedModel(converter.quantize(content, ranges.measure(content, representative)))
+        loaded = interpreter.LoadedModel(quantization.with_ranges(content, ranges.measure(content, representative)))
         found = evaluate(interpreter.predictor(loaded), dataset.split("val"), class_names=run.class_names, size=run.eval_size)
         rows.append({"step": step, "miou": found.miou})
 
-    model = trained.load_trained(directory, run)
+    model = trained.load_trained(run)
     folded = folding.fold(model)
     inspector = interpreter.Inspector(plain_int8(model, representative))  # XNNPACK does not take this one
 
@@ -57,20 +56,18 @@ def measure(options: BenchmarkOptions) -> dict:
     found = evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size)
     rows.append({"step": "TensorFlow's converter and calibrator alone", "miou": found.miou})
     score("own ranges, every tensor kept while measuring", folded)
-    is_untied = equalization.is_untied
-    equalization.is_untied = lambda layer: False  # as it was before the shortcut's cause was found
-    score("channels equalized", equalization.equalize(folded, representative, gated=frozenset()))
-    equalization.is_untied = is_untied
-    score("the stem's shortcut scaled on its own", equalization.equalize(folded, representative, gated=frozenset()))
+    none: frozenset[str] = frozenset()
+    score("channels equalized", equalization.equalize(folded, representative, gated=none, untied=none))
+    score("the stem's shortcut scaled on its own", equalization.equalize(folded, representative, gated=none))
     score("the stem's hard-swish equalized too", equalization.equalize(folded, representative))
     return {"model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "rows": rows, **provenance()}
 
 
 def main(options: BenchmarkOptions) -> None:
     if not options.workdir:
-        raise InputError("--workdir is missing; give the run directory of kerasseg.train")
+        raise InputError("--workdir is missing; give the run directory of kerasseg train")
     print(json.dumps(measure(options), indent=2))
 
 
 if __name__ == "__main__":
-    cli.run(main, BenchmarkOptions)
+    cli.run(main)

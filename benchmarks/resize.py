@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from kerasseg.errors import InputError
 class BenchmarkOptions:
     """Prints JSON: latency in the file and outside it, and mIoU on the validation split, of int8 files that end differently."""
 
-    workdir: str = setting("", "run directory of kerasseg.train")
+    workdir: str = setting("", "run directory of kerasseg train")
     calibration_examples: int = setting(32, "training pictures that ranges are measured on")
     runs: int = setting(50, "timed runs of each, in turn")
     warmup: int = setting(5, "runs before them")
@@ -24,23 +23,23 @@ class BenchmarkOptions:
 
 def measure(options: BenchmarkOptions) -> dict:
     """Cuts and rebuilds the end of the network, quantizes, scores and times."""
-    from kerasseg import quantization, rundir
     from kerasseg.data.datasets import load_for_run
-    from kerasseg.evaluate import evaluate
-    from kerasseg.lite import calibration, converter, interpreter, latency, ranges
-    from kerasseg.provenance import provenance
+    from kerasseg.int8 import calibration, preparation, quantization, ranges
+    from kerasseg.lite import converter, interpreter, latency
+    from kerasseg.run.directory import open_run
+    from kerasseg.run.provenance import provenance
+    from kerasseg.score.evaluation import evaluate
 
-    directory = rundir.RunDir(Path(options.workdir))
-    run = rundir.read(directory)
+    run = open_run(options.workdir)
     dataset = load_for_run(run.config)
-    settings = quantization.QuantizationSettings(options.calibration_examples, 0, "random")
-    prepared = quantization.prepare(directory, run, dataset.split("train"), settings)
+    settings = preparation.QuantizationSettings(options.calibration_examples, 0, "random")
+    prepared = preparation.prepare(run, dataset.split("train"), settings)
     image = prepared.image.astype(np.uint8)
     loaded, rows = [], []
     for name, (model, finish) in forms(prepared.model).items():
         content = converter.convert(model, recipe="float32")
         found = ranges.measure(content, calibration.representative(iter(image)))
-        model = interpreter.LoadedModel(converter.quantize(content, found), any_output=True)
+        model = interpreter.ImageModel(quantization.with_ranges(content, found))
         loaded.append(model)
         outputs = []
 
@@ -48,7 +47,7 @@ def measure(options: BenchmarkOptions) -> dict:
             model.set_image(images.astype(np.float32))
             model.invoke()
             start = time.perf_counter()
-            ids = finish(model.raw_logits())
+            ids = finish(model.raw_output())
             outputs.append(1e3 * (time.perf_counter() - start))
             return ids.astype(np.uint8)
 
@@ -70,7 +69,7 @@ def forms(model) -> dict:
     import keras
     import tensorflow as tf
 
-    from kerasseg.lite import folding
+    from kerasseg.int8 import folding
 
     class Argmax(keras.layers.Layer):
         def call(self, logits):
@@ -95,9 +94,9 @@ def forms(model) -> dict:
 
 def main(options: BenchmarkOptions) -> None:
     if not options.workdir:
-        raise InputError("--workdir is missing; give the run directory of kerasseg.train")
+        raise InputError("--workdir is missing; give the run directory of kerasseg train")
     print(json.dumps(measure(options), indent=2))
 
 
 if __name__ == "__main__":
-    cli.run(main, BenchmarkOptions)
+    cli.run(main)

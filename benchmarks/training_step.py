@@ -31,14 +31,15 @@ def build(name: str, precision: str, *, size: tuple[int, int], batch_size: int):
     """The model, ready to train, and a function that trains a step on random crops and returns its seconds."""
     import numpy as np
 
-    from kerasseg import losses, schedules, training
     from kerasseg.models import backbone, build_model
+    from kerasseg.run import checkpoint
+    from kerasseg.training import loop, losses, schedules
 
     config = TrainConfig(size=size, batch_size=batch_size)
-    training.make_deterministic(0)
-    model = build_model(name, size=size, num_classes=11, precision=precision)
+    checkpoint.make_deterministic(0)
+    model = loop.with_fast_kernels(build_model(name, size=size, num_classes=11, precision=precision))
     optimizer = schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns)
-    training.compile_model(model, optimizer, losses.SegmentationLoss())
+    loop.compile_model(model, optimizer, losses.SegmentationLoss())
     random = np.random.default_rng(0)
     images = random.uniform(0, 255, (batch_size, *size, 3)).astype(np.float32)
     labels = random.integers(0, 11, (batch_size, *size), np.uint8)
@@ -66,7 +67,7 @@ def serve(options: StepOptions) -> None:
 
 def measure(options: StepOptions) -> dict:
     """A row for each model and precision."""
-    from kerasseg.provenance import provenance
+    from kerasseg.run.provenance import provenance
 
     rows = []
     for name in options.models:
@@ -125,4 +126,4 @@ def main(options: StepOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, StepOptions)
+    cli.run(main)

@@ -46,7 +46,7 @@ def measure(name: str, options: WinogradOptions) -> dict:
 def main(options: WinogradOptions) -> None:
     import keras
 
-    from kerasseg.provenance import provenance
+    from kerasseg.run.provenance import provenance
 
     if keras.backend.backend() != "torch":
         raise InputError(f"the Keras backend is {keras.backend.backend()}; set KERAS_BACKEND=torch")
@@ -66,4 +66,4 @@ def main(options: WinogradOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, WinogradOptions)
+    cli.run(main)

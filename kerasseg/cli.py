@@ -1,38 +1,40 @@
 """From a dataclass to absl flags and back, and from exceptions to exit codes."""
 
 import dataclasses
+import inspect
 import os
 import sys
 import textwrap
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from absl import flags
 
 from kerasseg import config as config_lib
-from kerasseg import files
-from kerasseg.config import TrainConfig
+from kerasseg import files, quiet
 from kerasseg.errors import InputError
-from kerasseg.quiet import QuietFinder
+
+Settings = TypeVar("Settings")
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
 
 
-def run(main: Callable[..., int | None], options: type, *, positional: str = "") -> None:
-    """Parses sys.argv into `options`, calls `main(options)` and exits.
+def run(main: Callable[..., int | None], argv: Sequence[str] | None = None) -> NoReturn:
+    """Parses the command line into what `main` takes, calls it and exits.
 
     Args:
-        main: Gets the options; returns an exit code or None. It alone prints.
-        options: A dataclass whose fields were made by `kerasseg.config.setting`.
-        positional: Name of the free arguments, which land in the field `arguments`; empty refuses them.
+        main: Takes `options`, annotated with a dataclass whose fields were made by `kerasseg.config.setting`; returns an exit
+            code or None. It alone prints.
+        argv: Program and arguments; None takes sys.argv.
     """
     try:
-        parsed = parse(options, sys.argv, positional=positional)
+        parsed = parse(typing.get_type_hints(main)["options"], sys.argv if argv is None else argv)
         # TensorFlow's C++ logs say nothing a person at this command line can act on.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        sys.meta_path.insert(0, QuietFinder())  # not imported here: what is refused before it needs them is refused at once
+        quiet.hush_imports()  # nothing is imported here: what is refused before it needs TensorFlow is refused at once
         code = main(parsed) or 0
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -43,16 +45,33 @@ def run(main: Callable[..., int | None], options: type, *, positional: str = "")
     sys.exit(code)
 
 
-def parse(options: type, argv: Sequence[str], *, positional: str = "") -> Any:
+def say(line: str) -> None:
+    """Prints a line at once, for the `log` of a library function."""
+    print(line, flush=True)
+
+
+def silent(line: str) -> None:
+    """Prints nothing."""
+
+
+def part(options: Any, kind: type[Settings]) -> Settings:
+    """The settings that options extend."""
+    return kind(**{name: getattr(options, name) for name in typing.get_type_hints(kind)})
+
+
+def parse(options: type, argv: Sequence[str]) -> Any:
     """An instance of `options` from command-line arguments; `--help` prints and exits 0.
 
-    Where `options` extends TrainConfig, `--config=FILE` gives settings that flags override.
+    A field `arguments` takes the free arguments; its help text is what they are called. Where `options` extends TrainConfig,
+    `--config=FILE` gives settings that flags override.
 
     Raises:
         InputError: an unknown flag, a value that cannot be read, or arguments where none belong.
     """
     values = flags.FlagValues()
-    fields = [field for field in dataclasses.fields(options) if field.name != "arguments"]
+    by_name = {field.name: field for field in dataclasses.fields(options)}
+    free = by_name.pop("arguments", None)
+    positional, fields = free.metadata["help"] if free else "", list(by_name.values())
     for field in fields:
         _define(field, values)
     if any(argument in ("--help", "-help", "-h", "--helpfull", "--helpshort") for argument in argv[1:]):
@@ -76,15 +95,6 @@ def parse(options: type, argv: Sequence[str], *, positional: str = "") -> Any:
     return options(**given)
 
 
-def train_config(options: TrainConfig) -> TrainConfig:
-    """The TrainConfig part of options that extend it."""
-    return TrainConfig(**{field.name: getattr(options, field.name) for field in dataclasses.fields(TrainConfig)})
-
-
-def _is_pair(field: dataclasses.Field) -> bool:
-    return typing.get_origin(field.type) is tuple and typing.get_args(field.type)[-1] is int
-
-
 def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
     common = {"name": field.name, "default": None, "help": field.metadata["help"], "flag_values": values}
     if field.metadata["choices"]:
@@ -102,20 +112,28 @@ def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
 
 
 def _value(field: dataclasses.Field, flag: flags.Flag) -> Any:
-    if not _is_pair(field):
-        return tuple(flag.value) if isinstance(flag.value, list) else flag.value
+    if typing.get_origin(field.type) is not tuple:
+        return flag.value
+    kind, *more = typing.get_args(field.type)
+    if kind is str:
+        return tuple(flag.value)
     try:
-        height, width = map(int, flag.value)
+        values = tuple(map(int, flag.value))
     except ValueError:
-        raise InputError(f"--{field.name}={','.join(flag.value)} is no size; write height,width, such as 256,256") from None
-    return height, width
+        values = ()
+    if more != [Ellipsis] and len(values) != 2:
+        raise InputError(f"--{field.name}={','.join(flag.value)} is no size; write height,width, such as 256,256")
+    if not values:
+        raise InputError(f"--{field.name}={','.join(flag.value)} is no list of whole numbers; write them like 1,2")
+    return values
 
 
 def _help(options: type, fields: list[dataclasses.Field], positional: str, *, program: str) -> str:
-    name = os.path.relpath(program)
-    if name.startswith("kerasseg"):
-        name = "-m " + name.removesuffix(".py").replace(os.sep, ".")
-    lines = [f"usage: python {name} [--name=value ...] {positional}".rstrip(), "", options.__doc__.strip(), ""]
+    path = Path(program)
+    name = f"python {os.path.relpath(program)}" if path.suffix == ".py" else program
+    if path.parent.name == "kerasseg":  # python -m kerasseg.VERB
+        name = f"kerasseg {path.stem}"
+    lines = [f"usage: {name} [--name=value ...] {positional}".rstrip(), "", inspect.getdoc(options) or "", ""]
     for field in fields:
         default = field.default
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

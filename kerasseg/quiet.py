@@ -45,17 +45,20 @@ def quiet() -> Iterator[list[str]]:
             said += [printed.getvalue(), _read(kept)]
 
 
-class QuietFinder(importlib.abc.MetaPathFinder):
-    """On sys.meta_path: the first import of TensorFlow or Keras, whenever it comes, brings both in, quietly.
+class _QuietFinder(importlib.abc.MetaPathFinder):
+    """On sys.meta_path: the first imports of Keras and of TensorFlow, whenever they come, are quiet.
 
-    With their first operation, which looks for devices, and says so.
+    Keras' with its first operation, TensorFlow's with its list of devices: looking for them, they say so.
     """
 
+    def __init__(self) -> None:
+        self.loud = {"keras", "tensorflow"} - sys.modules.keys()
+
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        """What other finders find, with a loader that is quiet; once."""
-        if name not in ("keras", "tensorflow"):
+        """What other finders find, with a loader that is quiet; once a name."""
+        if name not in self.loud:
             return None
-        sys.meta_path.remove(self)
+        self.loud.remove(name)
         spec = importlib.util.find_spec(name)
         if spec and spec.loader:
             load = spec.loader.exec_module
@@ -63,10 +66,19 @@ class QuietFinder(importlib.abc.MetaPathFinder):
             def load_quietly(module: types.ModuleType) -> None:
                 with quiet():
                     load(module)
-                    importlib.import_module("keras").ops.zeros(())
+                    if name == "keras":
+                        module.ops.zeros(())
+                    else:
+                        module.config.list_physical_devices()
 
-            spec.loader.exec_module = load_quietly
+            setattr(spec.loader, "exec_module", load_quietly)  # noqa: B010  # mypy knows that this is a method
         return spec
+
+
+def hush_imports() -> None:
+    """From now on the first imports of Keras and TensorFlow say nothing; calling it again changes nothing."""
+    if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietFinder())
 
 
 def _read(file: IO[bytes]) -> str:

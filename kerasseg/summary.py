@@ -1,4 +1,4 @@
-"""python -m kerasseg.summary: every model with its parameters and multiply-accumulates."""
+"""kerasseg summary: every model with its parameters and multiply-accumulates."""
 
 from dataclasses import dataclass
 
@@ -15,25 +15,10 @@ class SummaryOptions:
     json: str = setting("", "JSON file to write the table to")
 
 
-def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
-    """A row a model: name, parameters, change against v3large, GMACs by part, output stride."""
-    from kerasseg.models import MODELS, build_model
-    from kerasseg.models.macs import count_macs
-
-    rows = []
-    for name, spec in MODELS.items():
-        model = build_model(spec, size=size, num_classes=num_classes, batch_size=1)
-        macs = {f"{part}_gmac": count / 1e9 for part, count in count_macs(model).items()}
-        rows.append(
-            {"model": name, "parameters": model.count_params(), "output_stride": spec.output_stride, "tail": spec.tail, **macs}
-        )
-    for row in rows:
-        row["change"] = row["parameters"] / rows[0]["parameters"] - 1
-    return rows
-
-
 def main(options: SummaryOptions) -> None:
-    rows = summary(size=options.size, num_classes=options.num_classes)
+    from kerasseg.models import macs
+
+    rows = macs.summary(size=options.size, num_classes=options.num_classes)
     if options.json:
         table = {"size": list(options.size), "num_classes": options.num_classes, "models": rows}
         files.write_json(options.json, table)
@@ -46,4 +31,4 @@ def main(options: SummaryOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, SummaryOptions)
+    cli.run(main)

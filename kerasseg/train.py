@@ -1,7 +1,6 @@
-"""python -m kerasseg.train: trains a model and leaves a run directory; the same command again resumes it."""
+"""kerasseg train: trains a model and leaves a run directory; the same command again resumes it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from kerasseg import cli
 from kerasseg.config import TrainConfig, setting
@@ -21,10 +20,10 @@ def main(options: TrainOptions) -> None:
         raise InputError("--workdir is missing; name the run directory to make or resume")
     from kerasseg import training
 
-    scores = training.train(cli.train_config(options), workdir=Path(options.workdir), log=lambda line: print(line, flush=True))
+    scores = training.train(cli.part(options, TrainConfig), workdir=options.workdir, log=cli.say)
     print(scores.table())
     print(f"best weights, history and report are in {options.workdir}")
 
 
 if __name__ == "__main__":
-    cli.run(main, TrainOptions)
+    cli.run(main)

@@ -1,5 +1,7 @@
 """What several tests share: the real data where it is there, a trained tiny run, and commands as a user types them."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -27,6 +29,16 @@ TINY = TrainConfig(
 )
 
 
+# Files of the suite that take longest begin first: a worker that is left alone with one at the end would idle the other.
+LONGEST = ("training/test_loop.py", "test_notebooks.py", "training/test_qat.py", "test_convert.py", "models/test_torch_kernels.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order of LONGEST, then the others as they come."""
+    order = {REPOSITORY / "tests" / name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data and weights; tests that need it skip where it is absent."""
@@ -38,7 +50,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
     """A run directory of `tiny`, trained for two epochs on shapes."""
-    from kerasseg import training
+    from kerasseg.training import loop as training
 
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
     training.train(TINY, workdir=workdir, log=lambda line: None)
@@ -49,9 +61,19 @@ def tiny_run(tmp_path_factory) -> Path:
 def tiny_int8(tiny_run, tmp_path_factory) -> Path:
     """The int8 file of `tiny_run`, with the JSON beside it."""
     path = tmp_path_factory.mktemp("files") / "int8.tflite"
-    result = command("tflite/convert.py", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
+    result = kerasseg("convert", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
     assert result.returncode == 0, result.stderr
     return path
+
+
+def kerasseg(*arguments: object) -> subprocess.CompletedProcess:
+    """Runs `kerasseg ARGUMENTS` in this process, which spares it a start of TensorFlow, and captures what it prints."""
+    from kerasseg import __main__
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        __main__.main([str(argument) for argument in arguments])
+    return subprocess.CompletedProcess(arguments, ended.value.code, out.getvalue(), err.getvalue())
 
 
 def command(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:

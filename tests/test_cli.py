@@ -18,12 +18,13 @@ class Options:
     size: tuple[int, int] = setting((8, 8), "a size")
     deep: bool = setting(True, "a switch")
     kind: str = setting("a", "a word", choices=("a", "b"))
-    arguments: tuple[str, ...] = ()
+    threads: tuple[int, ...] = setting((1,), "numbers")
+    arguments: tuple[str, ...] = setting((), "FILE...")
 
 
 def test_flags_become_fields():
-    options = cli.parse(Options, ["x", "--size=4,6", "--nodeep", "--kind=b", "one", "two"], positional="FILE...")
-    assert options == Options(size=(4, 6), deep=False, kind="b", arguments=("one", "two"))
+    options = cli.parse(Options, ["x", "--size=4,6", "--nodeep", "--kind=b", "--threads=1,2,4", "one", "two"])
+    assert options == Options(size=(4, 6), deep=False, kind="b", threads=(1, 2, 4), arguments=("one", "two"))
 
 
 @pytest.mark.parametrize(
@@ -34,12 +35,17 @@ def test_flags_become_fields():
         (["--size=4,x"], "--size=4,x is no size"),
         (["--kind=c"], r"--kind=c: value should be one of <a\|b>"),
         (["--deep=perhaps"], "deep"),
-        (["stray"], "unexpected argument 'stray'"),
+        (["--threads=1,two"], "--threads=1,two is no list of whole numbers; write them like 1,2"),
     ],
 )
 def test_bad_flags_say_what_is_accepted(arguments, message):
     with pytest.raises(ValueError, match=message):
         cli.parse(Options, ["x", *arguments])
+
+
+def test_free_arguments_are_refused_where_none_belong():
+    with pytest.raises(ValueError, match="unexpected argument 'stray'"):
+        cli.parse(TrainOptions, ["x", "stray"])
 
 
 def test_a_config_file_gives_settings_and_flags_override_them(tmp_path):
@@ -65,7 +71,7 @@ def test_help_is_quick_complete_and_loads_no_tensorflow():
     assert not imported & {"tensorflow", "keras", "jax", "numpy"}
 
 
-@pytest.mark.parametrize("script", ["tflite/convert.py", "tflite/check.py"])
+@pytest.mark.parametrize("script", ["tflite/convert.py", "tflite/check.py", "tflite/micro.py"])
 def test_scripts_have_help_too(script):
     result = command(script, "--help")
     assert result.returncode == 0
@@ -78,13 +84,13 @@ def test_what_needs_no_tensorflow_is_refused_without_it(tmp_path):
     assert_one_line(command("tflite/convert.py", PYTHONPATH=str(tmp_path)), "--workdir is missing")
     path = tmp_path / "no"
     flags = (f"--tflite={path}", f"--output_dir={tmp_path / 'out'}")
-    assert_one_line(command("tflite/micro.py", *flags, PYTHONPATH=str(tmp_path)), f"no file {path}")
+    assert_one_line(command("-m", "kerasseg", "micro", *flags, PYTHONPATH=str(tmp_path)), f"no file {path}")
 
 
 @pytest.mark.parametrize("first", ["keras", "tensorflow"])
 def test_the_first_import_of_tensorflow_is_quiet(first):
     program = (
-        "import sys; from kerasseg.quiet import QuietFinder; sys.meta_path.insert(0, QuietFinder())\n"
+        "from kerasseg import quiet; quiet.hush_imports()\n"
         f"import {first}; import keras, tensorflow as tf\n"
         "print(tf.__version__, keras.__version__, float(keras.ops.sum(tf.ones(3))))"
     )
@@ -95,6 +101,6 @@ def test_the_first_import_of_tensorflow_is_quiet(first):
     assert (tensorflow, keras, total) == (metadata.version("tensorflow"), metadata.version("keras"), "3.0")
 
 
-@pytest.mark.parametrize("program", [["-m", "kerasseg.train"], ["-m", "kerasseg.evaluate"], ["tflite/convert.py"]])
+@pytest.mark.parametrize("program", [["-m", "kerasseg.train"], ["-m", "kerasseg", "evaluate"], ["tflite/convert.py"]])
 def test_an_unknown_flag_is_one_line_and_exit_2(program):
     assert_one_line(command(*program, "--modell=tiny"), "Unknown command line flag 'modell'", "--help")

@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
-from kerasseg import comparison
 from kerasseg.errors import InputError
-from tests.conftest import assert_one_line, command
+from kerasseg.reports import comparison
+from tests.conftest import assert_one_line, kerasseg
 
 
 def _copy(run, path, **settings):
@@ -28,7 +28,7 @@ def runs(tiny_run, tiny_int8, tmp_path_factory):
 
 
 def _command(runs, *flags):
-    return command("-m", "kerasseg.compare", f"--workdirs={','.join(map(str, runs))}", *flags)
+    return kerasseg("compare", f"--workdirs={','.join(map(str, runs))}", *flags)
 
 
 def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
@@ -107,7 +107,7 @@ def test_only_other_seeds_of_the_same_row_join():
 
 def test_what_cannot_be_compared_is_one_line(runs, tiny_run, tmp_path):
     output = f"--output_dir={tmp_path / 'out'}"
-    assert_one_line(command("-m", "kerasseg.compare", output), "--workdirs or --output_dir is missing")
+    assert_one_line(kerasseg("compare", output), "--workdirs or --output_dir is missing")
     assert_one_line(_command([tmp_path], output), "is no run directory")
     unfinished = _copy(tiny_run, tmp_path / "unfinished")
     (unfinished / "report.json").unlink()
@@ -116,7 +116,7 @@ def test_what_cannot_be_compared_is_one_line(runs, tiny_run, tmp_path):
     assert_one_line(_command([runs[0], other], output), "has data set camvid", "has shapes; compare runs on the same data")
     stale = _copy(runs[0], tmp_path / "stale")
     shutil.copy(stale / "int8.tflite.json", stale / "best.weights.h5")
-    assert_one_line(_command([stale], output), "int8.tflite was made from other weights than the run's best")
+    assert_one_line(_command([stale], output), "int8.tflite was made from other weights than the best of")
     assert_one_line(_command([runs[0], runs[0]], output), "have the same settings and seed; give one of them")
     assert not (tmp_path / "out").exists()
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from kerasseg.data import pictures
-from kerasseg.predict import predict
-from tests.conftest import assert_one_line, command, write_picture
+from kerasseg.jobs import predict
+from kerasseg.jobs.prediction import Predictor
+from tests.conftest import assert_one_line, command, kerasseg, write_picture
 
 
 def test_pictures_of_any_size_keep_it(tmp_path):
     rng = np.random.default_rng(0)
     paths = [write_picture(tmp_path / f"{h}.png", rng.integers(0, 256, (h, 50, 3), np.uint8)) for h in (30, 200)]
-    written = predict(
-        paths, predictor=lambda x: x[..., 0] // 128, size=(64, 64), class_names=("low", "high"), output_dir=tmp_path / "out"
-    )
+    predictor = Predictor(lambda x: x[..., 0] // 128, (64, 64), ("low", "high"))
+    written = predict(paths, predictor, output_dir=tmp_path / "out")
     assert [path.name for path in written] == [
         "30_overlay.png", "30_index.png", "200_overlay.png", "200_index.png", "legend.png",
     ]  # fmt: skip
@@ -27,11 +27,12 @@ def test_pictures_of_any_size_keep_it(tmp_path):
 def test_a_bad_picture_among_good_ones_leaves_nothing(tmp_path):
     good = write_picture(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "b.png").write_text("no picture")
+    nothing = Predictor(lambda images: pytest.fail("no picture should come so far"), (8, 8), ("a",))
     with pytest.raises(ValueError, match=r"b.png cannot be decoded"):
-        predict([good, tmp_path / "b.png"], predictor=None, size=(8, 8), class_names=("a",), output_dir=tmp_path / "out")
+        predict([good, tmp_path / "b.png"], nothing, output_dir=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="2 pictures are called a"):
-        predict([good, good], predictor=None, size=(8, 8), class_names=("a",), output_dir=tmp_path / "out")
+        predict([good, good], nothing, output_dir=tmp_path / "out")
 
 
 def test_the_command(tiny_run, tmp_path):
@@ -39,5 +40,5 @@ def test_the_command(tiny_run, tmp_path):
     result = command("-m", "kerasseg.predict", f"--workdir={tiny_run}", picture, f"--output_dir={tmp_path / 'out'}")
     assert result.returncode == 0, result.stderr
     assert sorted(os.listdir(tmp_path / "out")) == ["legend.png", "street_index.png", "street_overlay.png"]
-    assert_one_line(command("-m", "kerasseg.predict", f"--workdir={tiny_run}", picture), "--output_dir is missing")
-    assert_one_line(command("-m", "kerasseg.predict", picture, "--output_dir=x"), "give --workdir of a run, --tflite=FILE")
+    assert_one_line(kerasseg("predict", f"--workdir={tiny_run}", picture), "--output_dir is missing")
+    assert_one_line(kerasseg("predict", picture, "--output_dir=x"), "give --workdir of a run, --tflite=FILE")

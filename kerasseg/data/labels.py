@@ -41,12 +41,12 @@ def palette(class_names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
     known = {CAMVID: CAMVID_COLORS, CITYSCAPES: CITYSCAPES_COLORS}
     if class_names in known:
         return known[class_names]
-    colors = []
+    colors: list[tuple[int, int, int]] = []
     for i in range(len(class_names)):
         if i == 0 and class_names[0] == "background":
             colors.append((0, 0, 0))
             continue
         # The golden ratio keeps neighbours far apart in hue; value alternates for those who cannot tell hues.
-        rgb = colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, (1.0, 0.7, 0.85)[i % 3])
-        colors.append(tuple(round(255 * c) for c in rgb))
+        red, green, blue = colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, (1.0, 0.7, 0.85)[i % 3])
+        colors.append((round(255 * red), round(255 * green), round(255 * blue)))
     return tuple(colors)

@@ -51,7 +51,8 @@ class Split:
 
     def count_labels(self) -> np.ndarray:
         """Pixels of each id over the whole split, (256,) int64."""
-        return sum(np.bincount(example.labels.ravel(), minlength=256) for example in self.examples())
+        counts = (np.bincount(example.labels.ravel(), minlength=256) for example in self.examples())
+        return sum(counts, np.zeros(256, np.int64))
 
     def first(self, count: int) -> "Split":
         """The first `count` examples; all of them where `count` is 0."""
@@ -90,7 +91,7 @@ def from_pairs(
 
     def read(i: int) -> Example:
         name, image_path, labels_path = found[i]
-        image, labels = pictures.read_image(image_path), pictures.read_labels(labels_path)
+        image, labels = (pictures.read_image(image_path), pictures.read_labels(labels_path))
         if image.shape[:2] != labels.shape:
             raise InputError(
                 f"{image_path} is {image.shape[0]}x{image.shape[1]} and {labels_path} is {labels.shape[0]}x{labels.shape[1]} "

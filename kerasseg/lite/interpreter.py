@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
-from kerasseg import files
 from kerasseg.errors import InputError
 from kerasseg.logits import class_ids
 from kerasseg.quiet import quiet
@@ -58,34 +58,58 @@ def dequantize(values: np.ndarray, *, scale: float, zero_point: int) -> np.ndarr
     return (values.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-class LoadedModel:
-    """A .tflite file, ready to run.
+class Runnable(Protocol):
+    """Anything that runs on one picture: a .tflite file in LiteRT or in TFLite Micro."""
+
+    input: Tensor
+    threads: int
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    def set_image(self, images: np.ndarray) -> None: ...
+
+    def invoke(self) -> None: ...
+
+
+class Segmenting(Runnable, Protocol):
+    """A Runnable whose output is logits."""
+
+    output: Tensor
+
+    @property
+    def num_classes(self) -> int: ...
+
+    def raw_logits(self) -> np.ndarray: ...
+
+
+class ImageModel:
+    """A .tflite file that takes one picture and gives one tensor of any kind: what can be timed.
 
     Attributes:
         input: Its only input, an image (1, H, W, 3).
-        output: Its only output, logits (1, H / s, W / s, C) with a whole number s.
+        output: Its only output.
         threads: Of the interpreter.
     """
 
-    def __init__(self, source: Path | bytes, *, kernels: str = "xnnpack", threads: int = 1, any_output: bool = False):
+    def __init__(self, source: Path | bytes, *, kernels: str = "xnnpack", threads: int = 1):
         """Loads a file under LiteRT.
 
         Args:
             source: Path or content.
             kernels: "xnnpack", LiteRT's default, or "reference", its plain kernels without any delegate.
             threads: Of the interpreter.
-            any_output: Take a file whose output is no logits at the input's size, to time it.
 
         Raises:
             InputError: no such file, no model in it, one that LiteRT refuses, or one of other inputs and outputs.
         """
-        name = "the model" if isinstance(source, bytes) else str(source)
+        name = _name(source)
         self.threads = threads
         if kernels not in KERNELS:
             raise InputError(f"kernels {kernels!r} are unknown; give one of {', '.join(KERNELS)}")
         if not isinstance(source, bytes):
             if not source.is_file():
-                raise InputError(f"no file {source}; check --tflite")
+                raise InputError(f"no file {source}; check the path")
             source = source.read_bytes()
         resolver = litert.OpResolverType.BUILTIN_REF if kernels == "reference" else litert.OpResolverType.AUTO
         try:
@@ -99,7 +123,7 @@ class LoadedModel:
             raise InputError(
                 f"{name} does not load under LiteRT with {kernels} kernels ({reason}); convert it again"
             ) from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        inputs, outputs = (self._interpreter.get_input_details(), self._interpreter.get_output_details())
         if len(inputs) != 1 or len(outputs) != 1:
             raise InputError(
                 f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; a segmentation model has one of each"
@@ -110,22 +134,11 @@ class LoadedModel:
         signature = tuple(int(side) for side in inputs[0]["shape_signature"])
         if -1 in signature:
             raise InputError(f"{name} has an open size {signature}; convert it with batch 1 and a fixed size")
-        if any_output:
-            return
-        if not _are_logits(self.output.shape, self.size):
-            raise InputError(
-                f"{name} gives {self.output.shape} for {self.input.shape}; logits are (1, height, width, classes), or a whole "
-                "fraction of that height and width"
-            )
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the input."""
         return self.input.shape[1], self.input.shape[2]
-
-    @property
-    def num_classes(self) -> int:
-        return self.output.shape[3]
 
     def set_image(self, images: np.ndarray) -> None:
         """Quantizes images (1, H, W, 3), values 0..255, and puts them in."""
@@ -138,20 +151,44 @@ class LoadedModel:
         """Runs the model once."""
         self._interpreter.invoke()
 
-    def raw_logits(self) -> np.ndarray:
-        """The output as it is, (1, H, W, C), integers where the file is quantized."""
+    def raw_output(self) -> np.ndarray:
+        """The output as it is in the file."""
         return self._interpreter.get_tensor(self.output.index)
 
-    def logits(self) -> np.ndarray:
-        """The output as real values, (1, H, W, C) float32."""
-        return dequantize(self.raw_logits(), scale=self.output.scale, zero_point=self.output.zero_point)
+
+class LoadedModel(ImageModel):
+    """A .tflite segmentation model, ready to run.
+
+    Attributes:
+        output: Its only output, logits (1, H / s, W / s, C) with a whole number s.
+    """
+
+    def __init__(self, source: Path | bytes, *, kernels: str = "xnnpack", threads: int = 1):
+        """As `ImageModel`.
+
+        Raises:
+            InputError: as there, or the output is no logits at the input's size.
+        """
+        super().__init__(source, kernels=kernels, threads=threads)
+        if not _are_logits(self.output.shape, self.size):
+            raise InputError(
+                f"{_name(source)} gives {self.output.shape} for {self.input.shape}; logits are (1, height, width, classes), "
+                "or a whole fraction of that height and width"
+            )
+
+    @property
+    def num_classes(self) -> int:
+        return self.output.shape[3]
+
+    def raw_logits(self) -> np.ndarray:
+        """The output as it is, (1, H, W, C), integers where the file is quantized."""
+        return self.raw_output()
 
 
 class Inspector:
     """A file run by LiteRT's plain built-in kernels with every tensor kept: slow, and it can look inside.
 
     Attributes:
-        operators: (operator, number of its first output tensor) in order of execution.
         names: Tensor number -> name.
         activations: Numbers of the input and of every tensor that an operator computes.
     """
@@ -171,7 +208,6 @@ class Inspector:
         self.names = {i: detail["name"] for i, detail in details.items()}
         # The interpreter offers no other way to ask which operators it runs.
         found = self._interpreter._get_ops_details()
-        self.operators = [(operation["op_name"], int(operation["outputs"][0])) for operation in found]
         self.activations = [self._input.index, *dict.fromkeys(int(t) for operation in found for t in operation["outputs"])]
 
     def run(self, image: np.ndarray) -> None:
@@ -240,6 +276,10 @@ def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
     return len(delegates), tuple(left[index] for index in sorted(left))
 
 
+def _name(source: Path | bytes) -> str:
+    return "the model" if isinstance(source, bytes) else str(source)
+
+
 def _are_logits(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
     if len(shape) != 4 or shape[0] != 1:
         return False
@@ -253,7 +293,7 @@ def _tensor(detail: dict) -> Tensor:
     )
 
 
-def predictor(model: LoadedModel) -> Callable[[np.ndarray], np.ndarray]:
+def predictor(model: Segmenting) -> Callable[[np.ndarray], np.ndarray]:
     """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
 
     def predict(images: np.ndarray) -> np.ndarray:
@@ -262,16 +302,3 @@ def predictor(model: LoadedModel) -> Callable[[np.ndarray], np.ndarray]:
         return class_ids(model.raw_logits(), size=model.size)
 
     return predict
-
-
-def class_names(path: Path, model: LoadedModel) -> tuple[str, ...]:
-    """Names from the JSON that convert.py writes beside a file; "class 0", "class 1", ... where there is none."""
-    beside = sidecar(path)
-    if beside.is_file():
-        return tuple(files.read_json(beside)["class_names"])
-    return tuple(f"class {i}" for i in range(model.num_classes))
-
-
-def sidecar(path: Path) -> Path:
-    """Where the JSON beside a .tflite file lies."""
-    return path.with_name(path.name + ".json")

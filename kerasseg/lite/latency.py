@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasseg.lite.interpreter import LoadedModel
+from kerasseg.lite.interpreter import Runnable
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Latency:
         return dataclasses.asdict(self)
 
 
-def measure(models: Sequence[LoadedModel], image: np.ndarray | None = None, *, runs: int, warmup: int) -> list[Latency]:
+def measure(models: Sequence[Runnable], image: np.ndarray | None = None, *, runs: int, warmup: int) -> list[Latency]:
     """Times models in turn, run by run, so that whatever else the machine does meets all of them alike.
 
     Args:
@@ -47,18 +47,18 @@ def measure(models: Sequence[LoadedModel], image: np.ndarray | None = None, *, r
         warmup: Runs of each before them.
     """
     for model in models:
-        fits = image is not None and image.shape[1:3] == model.size
-        model.set_image(image.astype(np.float32) if fits else np.full((1, *model.size, 3), 128, np.float32))
+        if image is not None and image.shape[1:3] == model.size:
+            model.set_image(image.astype(np.float32))
+        else:
+            model.set_image(np.full((1, *model.size, 3), 128, np.float32))
     times_ms = np.empty((len(models), warmup + runs))
     for turn in range(warmup + runs):
         for i, model in enumerate(models):
             start = time.perf_counter()
             model.invoke()
             times_ms[i, turn] = 1e3 * (time.perf_counter() - start)
-    return [
-        Latency(
-            *(float(np.percentile(counted, share)) for share in (50, 90, 95)),
-            runs=runs, warmup=warmup, threads=model.threads, interleaved=len(models),
-        )
-        for model, counted in zip(models, times_ms[:, warmup:], strict=True)
-    ]  # fmt: skip
+    found = []
+    for model, counted in zip(models, times_ms[:, warmup:], strict=True):
+        median, p90, p95 = map(float, np.percentile(counted, (50, 90, 95)))
+        found.append(Latency(median, p90, p95, runs, warmup, model.threads, interleaved=len(models)))
+    return found

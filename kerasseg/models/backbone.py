@@ -13,8 +13,10 @@ import keras
 import numpy as np
 
 from kerasseg.errors import InputError
-from kerasseg.models import blocks
+from kerasseg.models import blocks, graph
 from kerasseg.models.variants import ModelSpec
+
+Parents = dict[int, keras.Operation]  # of `graph.producers`
 
 _LAYER = re.compile(r"(rescaling|conv|expanded_conv)(_|$)")
 
@@ -53,11 +55,12 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
     known = BACKBONES[spec.backbone]
     reference = known.build(input_shape=(*size, 3), alpha=spec.alpha, include_top=False, weights=None)
     image = keras.Input((*size, 3), batch_size=batch_size, name="image")
+    parents = graph.producers(reference)
     clone = keras.models.clone_model(
         reference,
         input_tensors=image,
-        clone_function=lambda layer: _adapted(layer, known, spec, bn_momentum),
-        call_function=_name_operations(reference),
+        clone_function=lambda layer: _adapted(layer, known, spec, bn_momentum, parents),
+        call_function=_name_operations(reference, parents),
     )
     low = _block_output(clone, known.skips[max(4, spec.logits_stride)])
     high = _block_output(clone, known.last if spec.last_block == -1 else spec.last_block)
@@ -87,7 +90,9 @@ def _block_number(layer_name: str) -> int | None:
     return int(match[1] or 0) if match else None
 
 
-def _adapted(layer: keras.layers.Layer, known: Backbone, spec: ModelSpec, bn_momentum: float) -> keras.layers.Layer:
+def _adapted(
+    layer: keras.layers.Layer, known: Backbone, spec: ModelSpec, bn_momentum: float, parents: Parents
+) -> keras.layers.Layer:
     """A fresh copy of a layer, as activation and output stride want it (atrous convolution: Chen et al. 2017, section 3.1).
 
     A block that would go past the output stride keeps stride 1, and every later depthwise convolution is dilated by what
@@ -105,7 +110,7 @@ def _adapted(layer: keras.layers.Layer, known: Backbone, spec: ModelSpec, bn_mom
     if isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.hard_swish:
         config["activation"] = spec.activation
     if isinstance(layer, keras.layers.ReLU | keras.layers.Activation) and not layer.name.startswith("expanded_conv"):
-        config["name"] = _name_after(layer)
+        config["name"] = _name_after(layer, parents)
     if number is not None and isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.ZeroPadding2D):
         unstrided = [block for block, stride in known.downsampling.items() if stride > spec.output_stride and block <= number]
         if number in unstrided and isinstance(layer, keras.layers.ZeroPadding2D):
@@ -116,26 +121,26 @@ def _adapted(layer: keras.layers.Layer, known: Backbone, spec: ModelSpec, bn_mom
     return layer.__class__.from_config(config)
 
 
-def _parent(operation: keras.Operation) -> keras.Operation:
-    return operation._inbound_nodes[0].parent_nodes[0].operation
+def _parent(operation: keras.Operation, parents: Parents) -> keras.Operation:
+    return parents[id(graph.inputs_of(operation)[0])]
 
 
-def _name_after(layer: keras.layers.Layer) -> str:
+def _name_after(layer: keras.layers.Layer, parents: Parents) -> str:
     """A stable name for a layer that keras.applications leaves to a counter: conv_bn -> conv_act."""
-    parent = _parent(layer)
+    parent = _parent(layer, parents)
     if not isinstance(parent, keras.layers.Layer):  # the hard sigmoid: relu6(x + 3) / 6
-        return f"{_parent(parent).name}_relu6"
+        return f"{_parent(parent, parents).name}_relu6"
     return f"{parent.name.removesuffix('_bn')}_act"
 
 
-def _name_operations(reference: keras.Model) -> Callable:
+def _name_operations(reference: keras.Model, parents: Parents) -> Callable:
     """A call_function for clone_model that turns `x + 3.0` and `x * (1 / 6)` into layers with a name."""
     names = {}
     for operation in reference.operations:
         if not isinstance(operation, keras.layers.Layer):
-            parent = _parent(operation)
+            parent = _parent(operation, parents)
             if isinstance(parent, keras.layers.ReLU):
-                names[operation.name] = f"{_parent(_parent(parent)).name}_scale"
+                names[operation.name] = f"{_parent(_parent(parent, parents), parents).name}_scale"
             else:
                 names[operation.name] = f"{parent.name}_shift"
 

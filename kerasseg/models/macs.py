@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kerasseg.models import backbone
+from kerasseg.models import MODELS, backbone, build_model
 
 
 def count_macs(model: keras.Model) -> dict[str, int]:
@@ -29,3 +29,17 @@ def _layer_macs(layer: keras.layers.Layer) -> int:
     if isinstance(layer, keras.layers.Conv2D):
         return math.prod(layer.output.shape[1:]) * math.prod(layer.kernel_size) * layer.input.shape[-1]
     return 0
+
+
+def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
+    """A row a model: name, parameters, change against v3large, GMACs by part, output stride."""
+    rows = []
+    for name, spec in MODELS.items():
+        model = build_model(spec, size=size, num_classes=num_classes, batch_size=1)
+        gmacs = {f"{part}_gmac": count / 1e9 for part, count in count_macs(model).items()}
+        rows.append(
+            {"model": name, "parameters": model.count_params(), "output_stride": spec.output_stride, "tail": spec.tail, **gmacs}
+        )
+    for row in rows:
+        row["change"] = row["parameters"] / rows[0]["parameters"] - 1
+    return rows

@@ -1,5 +1,7 @@
 """PyTorch's own kernels where Keras' backend for it makes many passes over memory: what lets a CPU train (BUILD.md)."""
 
+import inspect
+
 import keras
 import torch
 from keras.src.backend.torch import nn
@@ -28,10 +30,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         if learns:
             with torch.no_grad():
-                for moving, batch in (
-                    (self.moving_mean, mean),
-                    (self.moving_variance, inverse_deviation**-2 - self.epsilon),
-                ):
+                for moving, batch in ((self.moving_mean, mean), (self.moving_variance, inverse_deviation**-2 - self.epsilon)):
                     moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return outputs.movedim(1, -1)
 
@@ -56,14 +55,30 @@ def is_wide_3x3(layer: keras.Layer) -> bool:
     )
 
 
-def use_in(model: keras.Model) -> None:
-    """Makes the model's layers use the kernels: batch norms and wide 3x3 convolutions here, others wherever Keras runs them.
+def clone(model: keras.Model) -> keras.Model:
+    """A model with the same weights whose layers use the kernels: batch norms and wide 3x3 convolutions.
 
-    Keras 3.15 copies a convolution's input to channels first and back to channels last, and the gradient too; a view does.
+    Other convolutions are sped up wherever Keras runs them in this process: Keras 3.13 to 3.15 copy a convolution's input to
+    channels first and back to channels last, and the gradient too, where a view does. There is no public way to change that.
+
+    Raises:
+        RuntimeError: this version of Keras copies in another way; nothing would be faster, and nobody would notice.
     """
-    nn._transpose_spatial_inputs = lambda inputs: inputs.movedim(-1, 1)
-    for layer in model.layers:
-        if type(layer) is keras.layers.BatchNormalization:
-            layer.__class__ = BatchNormalization
-        elif is_wide_3x3(layer):
-            layer.__class__ = Conv2D
+    if list(inspect.signature(getattr(nn, "_transpose_spatial_inputs", clone)).parameters) != ["inputs"]:
+        raise RuntimeError(f"Keras {keras.__version__} has no nn._transpose_spatial_inputs(inputs); mend {__name__}")
+    nn._transpose_spatial_inputs = _channels_first
+    fast = keras.models.clone_model(model, clone_function=_fast)
+    fast.set_weights(model.get_weights())
+    return fast
+
+
+def _channels_first(inputs: torch.Tensor) -> torch.Tensor:
+    return inputs.movedim(-1, 1)
+
+
+def _fast(layer: keras.Layer) -> keras.Layer:
+    if type(layer) is keras.layers.BatchNormalization:
+        return BatchNormalization.from_config(layer.get_config())
+    if is_wide_3x3(layer):
+        return Conv2D.from_config(layer.get_config())
+    return layer.__class__.from_config(layer.get_config())

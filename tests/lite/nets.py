@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasseg.lite import calibration, converter, ranges
+from kerasseg.int8 import calibration, quantization, ranges
+from kerasseg.lite import converter, interpreter
 from kerasseg.quiet import quiet
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
@@ -22,11 +23,21 @@ def as_float(model):
     return converter.convert(model, recipe="float32")
 
 
-def int8(model, **options):
+def int8(model, *, images=IMAGES, **options):
+    """The int8 file of a model as it is, without the preparation that keeps a network's accuracy."""
     content = as_float(model)
-    return converter.quantize(content, ranges.measure(content, calibration.representative(iter(IMAGES))), **options)
+    return quantization.with_ranges(content, ranges.measure(content, calibration.representative(images)), **options)
 
 
 def from_tf(model):
     with quiet():
         return tf.lite.TFLiteConverter.from_keras_model(model).convert()
+
+
+def real_output(content, image):
+    """What a file gives for an image, as real values, and the step between them (0 for a float file)."""
+    loaded = interpreter.ImageModel(content)
+    loaded.set_image(image)
+    loaded.invoke()
+    given = loaded.output
+    return interpreter.dequantize(loaded.raw_output(), scale=given.scale, zero_point=given.zero_point), given.scale

@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseg.lite import converter, interpreter
+from kerasseg.int8 import quantization
+from kerasseg.lite import converter
 from kerasseg.lite.flatbuffer import Graph
+from tests.lite.nets import real_output
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +28,14 @@ def test_what_is_in_a_file(content):
 
 def test_written_again_it_computes_the_same(content):
     images = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.float32)
-    outputs = []
-    for one in (content, Graph(content).content()):
-        loaded = interpreter.LoadedModel(one)
-        loaded.set_image(images)
-        loaded.invoke()
-        outputs.append(loaded.logits())
+    outputs = [real_output(one, images)[0] for one in (content, Graph(content).content())]
     np.testing.assert_array_equal(*outputs)
 
 
 def test_a_range_decides_the_scale(content):
     graph = Graph(content)
     image, result = graph.operators[0].inputs[0], graph.operators[0].outputs[0]
-    quantized = Graph(converter.quantize(content, {image: (0.0, 255.0), result: (-1.0, 1.55)}))
+    quantized = Graph(quantization.with_ranges(content, {image: (0.0, 255.0), result: (-1.0, 1.55)}))
     (convolution,) = quantized.operators
     np.testing.assert_allclose(quantized.scales(convolution.outputs[0]), [0.01])  # 2.55 / 255
     np.testing.assert_allclose(quantized.scales(convolution.inputs[1]), np.full(4, 1 / 127))  # a scale a channel

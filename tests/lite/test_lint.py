@@ -34,7 +34,7 @@ def test_tile():
 
 
 def test_hard_swish_and_partitions():
-    layers = keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish"), keras.layers.Conv2D(2, 1)
+    layers = (keras.layers.Conv2D(4, 1), keras.layers.Activation("hard_swish"), keras.layers.Conv2D(2, 1))
     assert {"hard_swish", "partitions"} <= _rules(int8(network(*layers)))
     assert not {"hard_swish", "partitions"} & _rules(as_float(network(*layers)))
 
@@ -42,18 +42,18 @@ def test_hard_swish_and_partitions():
 def test_float_island_and_stray_casts():
     clean = _clean()
     middle = Graph(as_float(clean))
-    island = int8(clean, float_layers=[middle.name(middle.operators[0].outputs[0])])
+    island = int8(clean, float_tensors=[middle.name(middle.operators[0].outputs[0])])
     assert "float_island" in _rules(island)
     three = network(keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1), keras.layers.Conv2D(4, 1))
     middle = Graph(as_float(three))
-    assert "stray_cast" in _rules(int8(three, float_layers=[middle.name(middle.operators[1].outputs[0])]))
+    assert "stray_cast" in _rules(int8(three, float_tensors=[middle.name(middle.operators[1].outputs[0])]))
     assert not {"float_island", "stray_cast"} & _rules(int8(clean, io_type="float32"))
 
 
 def test_per_tensor_weights():
     graph = Graph(int8(_clean()))
     quantization = graph.tensors[graph.operators[0].inputs[1]].quantization
-    quantization.scale, quantization.zeroPoint = quantization.scale[:1], quantization.zeroPoint[:1]
+    quantization.scale, quantization.zeroPoint = (quantization.scale[:1], quantization.zeroPoint[:1])
     assert "per_tensor_weights" in _rules(graph.content())
 
 

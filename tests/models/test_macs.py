@@ -1,6 +1,6 @@
 import keras
 
-from kerasseg.models import build_model
+from kerasseg.models import MODELS, build_model, macs
 from kerasseg.models.macs import count_macs
 
 
@@ -24,3 +24,14 @@ def test_macs_of_the_plain_decoder():
 
 def test_macs_do_not_depend_on_the_batch():
     assert count_macs(build_model("tiny", batch_size=1)) == count_macs(build_model("tiny"))
+
+
+def test_every_model_has_a_row():
+    rows = macs.summary(size=(64, 64), num_classes=21)
+    assert [row["model"] for row in rows] == list(MODELS)
+    by_name = {row["model"]: row for row in rows}
+    assert by_name["v3large_sliced"]["parameters"] == 5_659_605
+    assert round(100 * by_name["v3large_sliced"]["change"], 2) == -51.86
+    for row in rows:
+        parts = row["backbone_gmac"] + row["head_gmac"] + row["decoder_gmac"]
+        assert abs(row["total_gmac"] - parts) < 1e-9

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.conftest import command
+from tests.conftest import command, kerasseg
 
 SCRIPT = """
 import json, sys
@@ -12,7 +12,6 @@ from kerasseg.models import torch_kernels
 
 for name in ("Conv2D", "BatchNormalization"):
     assert getattr(torch_kernels, name).__name__ == name  # a layer's key in a .weights.h5 file comes from it
-assert callable(nn._transpose_spatial_inputs)  # use_in would else set a name that nobody reads
 
 def run(fused):
     keras.utils.set_random_seed(0)
@@ -22,7 +21,8 @@ def run(fused):
     x = keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2, dtype=sys.argv[1])(x)
     model = keras.Model(image, keras.layers.BatchNormalization(momentum=0.9, dtype=sys.argv[1])(x))
     if fused:
-        torch_kernels.use_in(model)
+        plain, model = model, torch_kernels.clone(model)
+        assert all((a == b).all() for a, b in zip(plain.get_weights(), model.get_weights(), strict=True))
         assert type(model.layers[-1]) is torch_kernels.BatchNormalization
         strided, wide = (layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
         assert type(strided) is keras.layers.Conv2D
@@ -77,7 +77,7 @@ def test_a_run_trains_and_resumes_under_torch_where_there_is_no_tensorflow(tmp_p
     assert again.returncode == 0, again.stderr
     assert "resuming after epoch 2 of 2" in again.stdout
     # What torch has trained is scored the same by TensorFlow.
-    scored = command("-m", "kerasseg.evaluate", f"--workdir={tmp_path / 'run'}")
+    scored = kerasseg("evaluate", f"--workdir={tmp_path / 'run'}")
     assert scored.returncode == 0, scored.stderr
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("mIoU")]
     assert line in scored.stdout

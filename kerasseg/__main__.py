@@ -1,0 +1,47 @@
+"""kerasseg VERB --name=value ...: every command; `python -m kerasseg.VERB` is the same."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import kerasseg
+
+VERBS = {
+    "train": "trains a model and leaves a run directory; the same command again resumes it",
+    "evaluate": "the scores of a run on a split",
+    "predict": "pictures in, overlays and index maps out",
+    "compare": "several runs in one table, with what each costs and reaches in float and in int8",
+    "summary": "every model with its parameters and multiply-accumulates",
+    "convert": "a run directory in, a .tflite file that loads out",
+    "check": "how accurate .tflite files are beside their Keras model, where they lose it, and how fast",
+    "micro": "what a microcontroller needs of an int8 .tflite file, with the memory measured",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command and exits.
+
+    Args:
+        argv: Verb and settings; None takes those of the process.
+    """
+    verb, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    if verb in VERBS:
+        from kerasseg import cli
+
+        cli.run(importlib.import_module(f"kerasseg.{verb}").main, [f"kerasseg {verb}", *rest])
+    if verb == "--version":
+        print(f"kerasseg {kerasseg.__version__}")
+        sys.exit(0)
+    if verb in ("--help", "-h", "help"):
+        lines = [f"  {name:<10}{about}" for name, about in VERBS.items()]
+        print(
+            "\n".join(["usage: kerasseg VERB [--name=value ...]", "", *lines, "", "kerasseg VERB --help lists its settings."])
+        )
+        sys.exit(0)
+    print(f"error: there is no command {verb!r}; write kerasseg VERB, with one of {', '.join(VERBS)}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""kerasseg check: how accurate .tflite files are beside their Keras model, where they lose it, and how fast."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import cli, files
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+from kerasseg.jobs.settings import CheckSettings
+
+
+@dataclass(frozen=True)
+class CheckOptions(CheckSettings):
+    """Scores .tflite files and their Keras model on the same pixels, and times them in turn; exits 1 past a limit.
+
+    Without --workdir it only times and lints, any files that take a picture.
+    """
+
+    workdir: str = setting("", "run directory of kerasseg train that the files came from")
+    tflite: tuple[str, ...] = setting((), ".tflite files to check, comma-separated")
+    report: str = setting("", "JSON file to write; with --per_layer a figure beside it")
+    json: bool = setting(False, "print the report as JSON instead of a table")
+
+
+def main(options: CheckOptions) -> int:
+    if not options.tflite:
+        raise InputError("--tflite is missing; give the .tflite files to check, and --workdir of their run to score them")
+    from kerasseg import jobs
+    from kerasseg.reports import plots, tables
+
+    say = cli.silent if options.json else cli.say
+    report = jobs.check(options.tflite, workdir=options.workdir, settings=cli.part(options, CheckSettings), log=say)
+    if options.report:
+        files.write_json(options.report, report)
+        if "per_layer" in report:
+            plots.noise(report["per_layer"], path=Path(options.report).with_suffix(".png"))
+    print(json.dumps(report, indent=2) if options.json else tables.check(report))
+    for failure in report["failures"]:
+        say(f"NOT MET: {failure}")
+    return cli.EXIT_NOT_MET if report["failures"] else 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,269 @@
+"""Cross-layer equalization: the same function with channels of like ranges, so that one int8 scale a tensor suits them all.
+
+A convolution whose output channel c is divided by s_c, and the layers that take it, whose input channel c is multiplied by
+s_c, compute what they did before (Nagel et al., ICCV 2019, section 4.1), as long as everything between them is
+homogeneous: ReLU, padding, resizing, means, sums. Kernels have a scale an output channel, so dividing costs nothing, and
+nothing is paid where only depthwise convolutions follow. Where a plain convolution follows, its kernel takes over the
+spread, and s_c = r_c^a / w_c^(1-a) shares it between activations and weights (SmoothQuant: Xiao et al. 2023, section 4).
+
+Hard-swish is written x * relu6(x + 3), and the missing 1/6 is such a factor: XNNPACK has no int8 HARD_SWISH, but it has ADD
+(with the clamp inside) and MUL, so the file stays in one partition and computes the same.
+"""
+
+import keras
+import numpy as np
+
+from kerasseg.int8 import folding
+from kerasseg.int8.calibration import Representative
+from kerasseg.models import graph
+
+STRENGTH = 0.65  # a of SmoothQuant
+FLOOR = 0.02  # of a tensor's range: channels that hardly fire are scaled as if they reached so far
+SIXTH = 1 / 6
+
+_HOMOGENEOUS = (
+    keras.layers.ReLU, keras.layers.ZeroPadding2D, keras.layers.GlobalAveragePooling2D, keras.layers.Resizing,
+    keras.layers.Add, keras.layers.Multiply, keras.layers.Concatenate,
+)  # fmt: skip
+
+
+class Channels:
+    """Which channels of which tensors must be scaled alike: a union-find whose edges carry a factor.
+
+    Attributes:
+        fixed: Root -> the scale it must have.
+        split: Names of the hard-swish layers that can do without their 1/6.
+    """
+
+    def __init__(self, model: keras.Model, *, gated: frozenset[str], untied: frozenset[str]):
+        self._parents: list[int] = []
+        self._factors: list[float] = []  # scale of a channel = factor * scale of its parent
+        self._of: dict[int, np.ndarray] = {}
+        self._demands: list[tuple[int, float]] = []
+        self.fixed: dict[int, float] = {}
+        self._add(model.input, fixed=1.0)
+        for layer in model.operations:
+            if not isinstance(layer, keras.layers.InputLayer):
+                self._visit(layer, layer.name in gated, layer.name in untied)
+        self._demand(model.output, 1.0)
+        for channel, scale in self._demands:
+            root, factor = self.find(channel)  # where a whole hard-swish is asked for as well, it stays whole
+            self.fixed[root] = max(scale / factor, self.fixed.get(root, 0.0))
+        self.split = {
+            layer.name for layer in model.layers
+            if is_hard_swish(layer)
+            and (layer.name in gated or all(scale == SIXTH for scale in self.scales(layer.output, self.fixed)))
+        }  # fmt: skip
+
+    def roots(self, tensor) -> list[tuple[int, float]]:
+        """(root, factor) of each channel of a tensor."""
+        return [self.find(channel) for channel in self._of[id(tensor)]]
+
+    def scales(self, tensor, of_roots: dict[int, float]) -> np.ndarray:
+        """The scale of each channel of a tensor, (C,); 1 where its root has none."""
+        return np.array([factor * of_roots.get(root, 1.0) for root, factor in self.roots(tensor)])
+
+    def find(self, channel: int) -> tuple[int, float]:
+        factor = 1.0
+        while self._parents[channel] != channel:
+            factor *= self._factors[channel]
+            channel = self._parents[channel]
+        return int(channel), factor
+
+    def _visit(self, layer: keras.layers.Layer, gated: bool, untied: bool) -> None:
+        inputs = graph.inputs_of(layer)
+        first = self._of[id(inputs[0])]
+        if isinstance(layer, folding.CONVOLUTIONS):
+            self._add(layer.output)
+        elif isinstance(layer, keras.layers.Multiply):
+            whole, gate = sorted(inputs, key=lambda tensor: -tensor.shape[1])
+            self._demand(gate, 1.0)
+            self._of[id(layer.output)] = self._of[id(whole)]
+        elif isinstance(layer, keras.layers.Concatenate):
+            self._of[id(layer.output)] = np.concatenate([self._of[id(tensor)] for tensor in inputs])
+        elif isinstance(layer, keras.layers.Add):
+            tied = inputs[1:] if untied else inputs
+            self._of[id(layer.output)] = self._of[id(tied[0])]
+            for other in tied[1:]:
+                self._tie(self._of[id(other)], self._of[id(tied[0])], 1.0)
+        elif is_homogeneous(layer):
+            self._of[id(layer.output)] = first
+        elif gated:
+            self._add(layer.output)
+            self._tie(self._of[id(layer.output)], first, SIXTH)
+        else:
+            for tensor in inputs:
+                self._demand(tensor, 1.0)
+            self._add(layer.output, fixed=SIXTH if is_hard_swish(layer) else 1.0)
+
+    def _add(self, tensor, *, fixed: float | None = None) -> None:
+        start, count = len(self._parents), tensor.shape[-1]
+        self._parents += range(start, start + count)
+        self._factors += [1.0] * count
+        self._of[id(tensor)] = np.arange(start, start + count)
+        if fixed is not None:
+            self._demand(tensor, fixed)
+
+    def _demand(self, tensor, scale: float) -> None:
+        self._demands += [(int(channel), scale) for channel in self._of[id(tensor)]]
+
+    def _tie(self, channels: np.ndarray, others: np.ndarray, factor: float) -> None:
+        """Makes the scale of each channel `factor` times that of the other."""
+        for (root, own), (other, others_own) in zip(map(self.find, channels), map(self.find, others), strict=True):
+            if root != other:
+                self._parents[root] = other
+                self._factors[root] = factor * others_own / own
+
+
+def is_hard_swish(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.hard_swish
+
+
+def shortcuts_from_activations(model: keras.Model) -> frozenset[str]:
+    """Names of the Add layers that take their shortcut from an activation rather than from a linear bottleneck.
+
+    MobileNetV3-Large's first block does. Some channels of the stem reach 3, and 250 after the sum: no scale suits both.
+    """
+    parents = graph.producers(model)
+    linear = (*folding.CONVOLUTIONS, keras.layers.Add)
+    return frozenset(
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Add) and not isinstance(parents[id(graph.inputs_of(layer)[0])], linear)
+    )
+
+
+def is_homogeneous(layer: keras.layers.Layer) -> bool:
+    """Whether scaling a channel of the input scales that channel of the output alike."""
+    if isinstance(layer, keras.layers.Activation):
+        return layer.activation in (keras.activations.relu, keras.activations.linear)
+    if isinstance(layer, keras.layers.ReLU):
+        return layer.max_value is None and not layer.threshold
+    return isinstance(layer, _HOMOGENEOUS)
+
+
+def equalize(
+    model: keras.Model,
+    representative: Representative,
+    *,
+    strength: float = STRENGTH,
+    gated: frozenset[str] | None = None,
+    untied: frozenset[str] | None = None,
+) -> keras.Model:
+    """A model that computes the same with channels of like ranges, and hard-swish in its split form.
+
+    Args:
+        model: Without batch norms after convolutions (`folding.fold`), batch 1.
+        representative: Calibration images.
+        strength: How much of the spread goes from activations to the kernels of plain convolutions, 0..1; depthwise
+            kernels take all of it.
+        gated: Names of hard-swish layers whose channels are scaled too; a 1x1 depthwise convolution before the gate
+            undoes it there. None takes the first, the stem's: more cost more time than they bring.
+        untied: Names of Add layers whose shortcut gets a scale a channel of its own, by a 1x1 depthwise convolution. None
+            takes `shortcuts_from_activations`.
+    """
+    if gated is None:
+        gated = frozenset([layer.name for layer in model.layers if is_hard_swish(layer)][:1])
+    untied = shortcuts_from_activations(model) if untied is None else untied
+    channels = Channels(model, gated=gated, untied=untied)
+    reach = _reach(model, channels, representative)
+    load = _load(model, channels)
+    scales = dict(channels.fixed)
+    for root, top in reach.items():
+        if root not in channels.fixed:
+            scales[root] = top**strength / load[root] ** (1 - strength) if root in load else top
+
+    def emit(layer: keras.layers.Layer, inputs: list):
+        if layer.name in channels.split:
+            before = channels.scales(graph.inputs_of(layer)[0], scales)
+            return _split_hard_swish(inputs[0], layer.name, before if layer.name in gated else None)
+        if isinstance(layer, keras.layers.Activation):
+            return _plain(layer, inputs[0])
+        if layer.name in untied:
+            factor = channels.scales(graph.inputs_of(layer)[0], scales) / channels.scales(layer.output, scales)
+            inputs = [_affine(inputs[0], factor, 0.0, name=f"{layer.name}_shortcut"), *inputs[1:]]
+        if not isinstance(layer, folding.CONVOLUTIONS):
+            return folding.copy(layer, inputs)
+        kernel, bias = layer.get_weights()
+        before = channels.scales(graph.inputs_of(layer)[0], scales)
+        after = channels.scales(layer.output, scales)
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            kernel = folding.scale_outputs(layer, kernel, before)
+        else:
+            kernel = folding.scale_inputs(kernel, before)
+        kernel = folding.scale_outputs(layer, kernel, 1 / after)
+        return folding.copy(layer, inputs, weights=(kernel, bias / after))
+
+    return folding.rebuild(model, emit)
+
+
+def _split_hard_swish(x, name: str, scales: np.ndarray | None):
+    """6 * hard_swish(x); for x divided by `scales`, 6 * hard_swish(x * scales) / scales."""
+    if scales is None:
+        gate = keras.layers.Rescaling(1.0, 3.0, name=f"{name}_shift")(x)
+    else:
+        gate = _affine(x, scales, 3.0, name=f"{name}_shift")
+    gate = keras.layers.ReLU(6.0, name=f"{name}_relu6")(gate)
+    return keras.layers.Multiply(name=name)([x, gate])
+
+
+def _plain(layer: keras.layers.Activation, x):
+    """An activation in the layers that it becomes in TFLite."""
+    if layer.activation is keras.activations.silu:
+        gate = keras.layers.Activation("sigmoid", name=f"{layer.name}_sigmoid")(x)
+        return keras.layers.Multiply(name=layer.name)([x, gate])
+    tops = {keras.activations.relu: None, keras.activations.relu6: 6.0}
+    if layer.activation in tops:
+        return keras.layers.ReLU(tops[layer.activation], name=layer.name)(x)
+    return folding.copy(layer, [x])
+
+
+def _affine(x, factor: np.ndarray, offset: float, *, name: str):
+    """Multiplies and adds a channel, as a 1x1 depthwise convolution: its kernel has a scale a channel."""
+    layer = keras.layers.DepthwiseConv2D(1, name=name)
+    out = layer(x)
+    layer.set_weights([factor[None, None, :, None], np.full(len(factor), offset)])
+    return out
+
+
+def _reach(model: keras.Model, channels: Channels, representative: Representative) -> dict[int, float]:
+    """Largest magnitude of each free root over all tensors that are quantized, a mean over pictures, with a floor a tensor."""
+    layers = [
+        layer for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+        and not (isinstance(layer, folding.CONVOLUTIONS) and any(_is_relu(after) for after in graph.consumers(model, layer)))
+        and any(root not in channels.fixed for root, _ in channels.roots(layer.output))
+    ]  # fmt: skip
+    if not layers:
+        return {}
+    probe = keras.Model(model.input, [layer.output for layer in layers])
+    images = [image for (image,) in representative()]
+    tops = [np.zeros(layer.output.shape[-1]) for layer in layers]
+    for image in images:
+        # Operator by operator: a graph is optimized as TensorFlow happens to be set up, and QAT sets it up otherwise.
+        for top, out in zip(tops, probe(image, training=False), strict=True):
+            top += np.abs(keras.ops.convert_to_numpy(out)).max((0, 1, 2)) / len(images)
+    reach: dict[int, float] = {}
+    for layer, top in zip(layers, tops, strict=True):
+        floored = np.maximum(top, max(FLOOR * top.max(), 1e-6))
+        for (root, factor), value in zip(channels.roots(layer.output), floored, strict=True):
+            reach[root] = max(float(value) / factor, reach.get(root, 0.0))
+    return reach
+
+
+def _load(model: keras.Model, channels: Channels) -> dict[int, float]:
+    """Largest share that a channel's weights have of the range of any plain convolution's output channel."""
+    load: dict[int, float] = {}
+    for layer in model.layers:
+        if type(layer) is keras.layers.Conv2D:
+            kernel = np.abs(layer.get_weights()[0]).max((0, 1))
+            shares = (kernel / np.maximum(kernel.max(0), 1e-12)).max(1)
+            for (root, _), share in zip(channels.roots(graph.inputs_of(layer)[0]), shares, strict=True):
+                load[root] = max(float(share), load.get(root, 1e-3))
+    return load
+
+
+def _is_relu(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.ReLU) or (
+        isinstance(layer, keras.layers.Activation) and layer.activation in (keras.activations.relu, keras.activations.relu6)
+    )

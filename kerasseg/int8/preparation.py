@@ -1,0 +1,150 @@
+"""A model on its way to int8: folded, its channels equalized, its activations measured."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kerasseg.data.labels import IGNORE_LABEL
+from kerasseg.data.letterbox import letterbox
+from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
+from kerasseg.int8 import calibration, equalization, folding, matching, ranges
+from kerasseg.lite import converter
+from kerasseg.run import checkpoint, trained
+from kerasseg.run.directory import Run
+
+QAT_WEIGHTS = "best.weights.h5"  # in a run's folder qat
+RESIZES = ("whole", "doubling")
+
+
+@dataclass(frozen=True)
+class QuantizationSettings:
+    """What decides an int8 file, beside the run it comes from.
+
+    Attributes:
+        calibration_examples: Training pictures that ranges are measured on.
+        calibration_seed: Which ones.
+        calibration_choice: How they are chosen, one of `calibration.CHOICES`.
+        epochs: Of quantization-aware training; 0 for none.
+        learning_rate: At its start.
+        resizes: One of RESIZES: "doubling" writes those by 4, 8, ... as steps of 2 (`folding.double_resizes`).
+
+    Raises:
+        InputError: a choice or a way of resizing that is not known.
+    """
+
+    calibration_examples: int = 32
+    calibration_seed: int = 0
+    calibration_choice: str = "covering"
+    epochs: int = 0
+    learning_rate: float = 0.0
+    resizes: str = "whole"
+
+    def __post_init__(self) -> None:
+        for name, choices in (("calibration_choice", calibration.CHOICES), ("resizes", RESIZES)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} {getattr(self, name)!r} is unknown; give one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A float model with channels of like ranges, and the ranges its int8 file gets.
+
+    Attributes:
+        model: Keras 3, batch 1, at the run's evaluation size; no batch norms.
+        content: `model` as a float32 .tflite file.
+        ranges: Of every activation in `content`.
+        image: A calibration picture, (1, H, W, 3) float32.
+        names: The calibration pictures'.
+    """
+
+    model: keras.Model
+    content: bytes
+    ranges: ranges.Ranges
+    image: np.ndarray
+    names: tuple[str, ...] = ()
+
+    def twin(self, *, size: tuple[int, int], batch_size: int | None):
+        """The fake-quantized twin, a tf_keras model."""
+        tensors = matching.tensors_of_layers(self.model, self.content, self.image)
+        by_layer = {layer: self.ranges[tensor] for layer, tensor in tensors.items()}
+        return load_twin().build(self.model, by_layer, size=size, batch_size=batch_size)
+
+
+def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
+    """Folds, equalizes and measures a run's best float weights.
+
+    Args:
+        run: The run.
+        split: Its training split.
+        settings: How to calibrate.
+
+    Raises:
+        InputError: the run has no weights, or the split fewer pictures than are asked.
+    """
+    checkpoint.make_deterministic(run.config.seed)  # a repeated preparation gives the same model to the bit, and so does QAT
+    chosen = _choose(split, settings)
+    images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
+    model = trained.load_trained(run)
+    prepared = prepare_model(model, calibration.representative(images), resizes=settings.resizes)
+    return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen))
+
+
+def prepare_model(model: keras.Model, representative: calibration.Representative, *, resizes: str = "whole") -> Prepared:
+    """`prepare` for any model of `kerasseg.build_model` with batch_size=1.
+
+    Args:
+        model: With the weights to quantize.
+        representative: Calibration pictures.
+        resizes: One of RESIZES.
+    """
+    model = folding.fold(model)
+    if resizes == "doubling":
+        model = folding.double_resizes(model)
+    model = equalization.equalize(model, representative)
+    content = converter.convert(model, recipe="float32")
+    return Prepared(model, content, ranges.measure(content, representative), next(representative())[0])
+
+
+def _choose(split: Split, settings: QuantizationSettings) -> list[int]:
+    count, seed = settings.calibration_examples, settings.calibration_seed
+    if settings.calibration_choice == "random" or count > len(split):
+        return calibration.choose(len(split), count=count, seed=seed)
+    pixels = np.array([np.bincount(e.labels.ravel(), minlength=256)[:IGNORE_LABEL] for e in split.examples()])
+    return calibration.choose_covering(pixels, count=count, seed=seed)
+
+
+def load_twin():
+    """The module that needs the extra `qat`.
+
+    Raises:
+        InputError: the extra is not installed.
+    """
+    try:
+        from kerasseg.int8 import twin
+    except ImportError as error:
+        raise InputError(f"int8_qat needs tensorflow-model-optimization ({error}); run pip install 'kerasseg[qat]'") from error
+    return twin
+
+
+def again(run: Run, split: Split, calibration_report: dict) -> Prepared:
+    """What an existing int8 file was quantized from.
+
+    Args:
+        run: The run.
+        split: Its training split.
+        calibration_report: The entry "calibration" of the JSON beside the file.
+    """
+    names = [field.name for field in dataclasses.fields(QuantizationSettings)]
+    settings = QuantizationSettings(**{name: calibration_report[name] for name in names if name in calibration_report})
+    prepared = prepare(run, split, settings)
+    return with_best(run, prepared) if settings.epochs else prepared
+
+
+def with_best(run: Run, prepared: Prepared) -> Prepared:
+    """`prepared` with the best weights of the run's quantization-aware training."""
+    trained.load_weights(prepared.model, run.directory.qat / QAT_WEIGHTS)
+    content = converter.convert(prepared.model, recipe="float32")
+    return dataclasses.replace(prepared, content=content, ranges=ranges.carry(prepared.content, content, prepared.ranges))

@@ -1,0 +1,45 @@
+"""What each command does with a finished run, as a function: no command line, nothing printed."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from kerasseg.jobs.comparison import compare as compare
+    from kerasseg.jobs.conversion import convert as convert
+    from kerasseg.jobs.delivery import export as export
+    from kerasseg.jobs.evaluation import evaluate as evaluate
+    from kerasseg.jobs.prediction import load_predictor as load_predictor
+    from kerasseg.jobs.prediction import predict as predict
+    from kerasseg.jobs.settings import CheckSettings as CheckSettings
+    from kerasseg.jobs.settings import CompareSettings as CompareSettings
+    from kerasseg.jobs.settings import ConversionSettings as ConversionSettings
+    from kerasseg.jobs.settings import ExportSettings as ExportSettings
+    from kerasseg.jobs.verification import check as check
+
+__all__ = [
+    "CheckSettings",
+    "CompareSettings",
+    "ConversionSettings",
+    "ExportSettings",
+    "check",
+    "compare",
+    "convert",
+    "evaluate",
+    "export",
+    "load_predictor",
+    "predict",
+]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "comparison": ["compare"],
+        "conversion": ["convert"],
+        "delivery": ["export"],
+        "evaluation": ["evaluate"],
+        "prediction": ["load_predictor", "predict"],
+        "settings": ["CheckSettings", "CompareSettings", "ConversionSettings", "ExportSettings"],
+        "verification": ["check"],
+    },
+)

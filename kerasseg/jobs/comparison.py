@@ -1,0 +1,214 @@
+"""Finished runs in one table, with what each costs and reaches in float and in int8."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasseg import config, files
+from kerasseg.data.datasets import load_for_run
+from kerasseg.data.letterbox import segment
+from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
+from kerasseg.jobs.settings import CompareSettings
+from kerasseg.lite import interpreter, latency
+from kerasseg.mcu import runtime
+from kerasseg.models.macs import count_macs
+from kerasseg.reports import comparison, plots
+from kerasseg.reports.comparison import APART, RECIPES
+from kerasseg.run import sidecar, trained
+from kerasseg.run.directory import Run, open_run
+from kerasseg.run.provenance import provenance
+from kerasseg.score.evaluation import evaluate
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has been trained to its end, and its report."""
+
+    run: Run
+    report: dict
+
+    @property
+    def path(self) -> Path:
+        return self.run.directory.path
+
+    @property
+    def key(self) -> str:
+        """Equal for runs that share a row."""
+        return repr({k: v for k, v in config.to_json(self.run.config).items() if k not in APART})
+
+
+def compare(
+    workdirs: Sequence[str | Path],
+    *,
+    output_dir: str | Path,
+    earlier: str | Path = "",
+    settings: CompareSettings | None = None,
+    log: Log = lambda line: None,
+) -> dict:
+    """Scores, counts and times runs on the same data, and writes compare.md, .csv and .json and figures.
+
+    Args:
+        workdirs: Run directories; the first row is the yardstick. Runs that differ in the seed share a row.
+        output_dir: Where table and figures go.
+        earlier: A compare.json whose rows the runs join as further seeds; the times in it stay.
+        settings: None for the defaults.
+        log: Gets a line a stage.
+
+    Returns:
+        What compare.json holds; `kerasseg.reports.comparison.markdown` makes the table of it.
+
+    Raises:
+        InputError: a directory that holds no finished run, runs on other data than the first, two runs of one seed and the
+            same settings, a file that was made from other weights, or runs that do not fit `earlier`.
+    """
+    settings, output = settings or CompareSettings(), Path(output_dir)
+    known = files.read_json(earlier) if earlier else None
+    runs = _read(workdirs)
+    split = load_for_run(runs[0].run.config, data_dir=settings.data_dir).split("val")
+    groups = _groups(runs)
+    report = _report(runs, groups, split, log)
+    if known is None:
+        _time(report["rows"], [group[0] for group in groups], settings, log)
+    else:
+        report = comparison.join(known, report)
+    files.write_json(output / "compare.json", report)
+    files.write_text(output / "compare.md", comparison.markdown(report))
+    files.write_text(output / "compare.csv", comparison.table_csv(report))
+    _draw(report, output, settings, log)
+    rows = _segmented([group[0] for group in groups], split, settings.pictures)
+    names = [group[0].run.config.model for group in groups]
+    plots.segmented(rows, names=names, class_names=runs[0].run.class_names, path=output / "pictures.png")
+    log(f"wrote compare.md, .csv and .json and the figures to {output}")
+    return report
+
+
+def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
+    """The runs, in the order given."""
+    found: list[Finished] = []
+    for workdir in workdirs:
+        run = open_run(workdir)
+        if not run.directory.report.is_file():
+            raise InputError(f"{workdir} is not finished (no report.json); give its `kerasseg train` command again")
+        found.append(Finished(run, files.read_json(run.directory.report)))
+    for one in found[1:]:
+        for what, here, there in (
+            ("data set", found[0].run.config.dataset, one.run.config.dataset),
+            ("number of classes", found[0].run.num_classes, one.run.num_classes),
+            ("number of scored pictures", *(f.report["scores"]["pictures"] for f in (found[0], one))),
+        ):
+            if here != there:
+                raise InputError(f"{one.path} has {what} {there}, {found[0].path} has {here}; compare runs on the same data")
+    return found
+
+
+def _groups(runs: Sequence[Finished]) -> list[list[Finished]]:
+    """The runs of each row."""
+    groups: dict[str, list[Finished]] = {}
+    for one in runs:
+        group = groups.setdefault(one.key, [])
+        for other in group:
+            if other.run.config.seed == one.run.config.seed:
+                raise InputError(f"{other.path} and {one.path} have the same settings and seed; give one of them")
+        group.append(one)
+    return list(groups.values())
+
+
+def _report(runs: Sequence[Finished], groups: Sequence[list[Finished]], split: Split, log: Log) -> dict:
+    rows = [_row(group, split, log) for group in groups]
+    for row in rows:
+        row["change"] = row["parameters"] / rows[0]["parameters"] - 1
+    common, *others = (config.for_report(one.run.config) for one in runs)
+    shared = {k: v for k, v in common.items() if all(other[k] == v for other in others)}
+    return {
+        "dataset": runs[0].run.config.dataset,
+        "split": "val",
+        "pictures": len(split),
+        "selection": "best evaluated epoch by val mIoU, of QAT too",
+        "shared_settings": shared,
+        "rows": rows,
+        **provenance(),
+    }
+
+
+def _row(group: list[Finished], split: Split, log: Log) -> dict:
+    first = group[0]
+    seeds = []
+    for one in group:
+        result = {"seed": one.run.config.seed, "best_epoch": one.report["best_epoch"], "float": one.report["scores"]}
+        for recipe in RECIPES[1:]:
+            path = _file(one, recipe)
+            if path:
+                log(f"scoring {path} on {len(split)} pictures")
+                predict = interpreter.predictor(interpreter.LoadedModel(path))
+                scores = evaluate(predict, split, class_names=one.run.class_names, size=one.run.eval_size)
+                result[recipe] = scores.to_json()
+        seeds.append(result)
+    model = trained.load_trained(first.run)
+    history = first.report["history"]
+    return {
+        "model": first.run.config.model,
+        "size": list(first.run.eval_size),
+        "output_stride": first.run.output_stride,
+        "weights": config.for_report(first.run.config)["backbone_weights"],
+        "epochs": first.run.config.epochs,
+        "parameters": model.count_params(),
+        "macs": count_macs(model),
+        "backend": first.report.get("backend", ""),
+        # Not their sum: a machine that slept, or was lent to something else, should not show.
+        "train_seconds": len(history) * statistics.median(epoch.get("seconds", 0.0) for epoch in history),
+        "seeds": seeds,
+    }
+
+
+def _file(one: Finished, recipe: str) -> Path | None:
+    """RECIPE.tflite of a run, where it is there.
+
+    Raises:
+        InputError: the file was made from other weights than the run's best, or nobody knows from which.
+    """
+    path = one.path / f"{recipe}.tflite"
+    if not path.is_file():
+        return None
+    if sidecar.hold_against(path, one.run) is None:
+        raise InputError(f"{path} has no JSON beside it that says what it came from; convert it again, or remove it")
+    return path
+
+
+def _time(rows: list[dict], runs: list[Finished], settings: CompareSettings, log: Log) -> None:
+    """Adds bytes, latency and arena of each row's files, all timed in turn."""
+    found = [
+        (row, recipe, path) for row, one in zip(rows, runs, strict=True) for recipe in RECIPES if (path := _file(one, recipe))
+    ]
+    log(f"timing {settings.runs} runs of each of {len(found)} files on {settings.threads} thread(s)")
+    loaded = [interpreter.LoadedModel(path, threads=settings.threads) for _, _, path in found]
+    timings = latency.measure(loaded, runs=settings.runs, warmup=settings.warmup) if found else []
+    for (row, recipe, path), timing in zip(found, timings, strict=True):
+        row.setdefault("files", {})[recipe] = {"bytes": path.stat().st_size, "latency": timing.to_json()}
+        if recipe == "int8" and runtime.is_installed():
+            log(f"measuring the arena of {path}")
+            row["files"][recipe]["arena"] = runtime.measure_arena(path.read_bytes()).to_json()
+
+
+def _draw(report: dict, output: Path, settings: CompareSettings, log: Log) -> None:
+    """The figures about numbers."""
+    plots.tradeoffs(comparison.tradeoffs(report), path=output / "tradeoffs.svg")
+    by_model = {row["model"]: row for row in reversed(report["rows"])}
+    pair = [by_model[name] for name in settings.pair if name in by_model]
+    if len(pair) == 2:
+        plots.class_iou([(row["model"], comparison.class_means(row)) for row in pair], path=output / "classes.svg")
+    else:
+        log(f"no classes.svg: --pair names {' and '.join(settings.pair)}, and not both are among the runs")
+
+
+def _segmented(runs: Sequence[Finished], split: Split, count: int) -> list[tuple]:
+    """(image, labels, class ids of each model) of some pictures, evenly spaced."""
+    examples = list(split.examples(split.evenly(count)))
+    preds = []
+    for one in runs:
+        predict = trained.predictor(trained.load_trained(one.run))
+        preds.append([segment(predict, example.image, size=one.run.eval_size) for example in examples])
+    return [(e.image, e.labels, [of_model[i] for of_model in preds]) for i, e in enumerate(examples)]

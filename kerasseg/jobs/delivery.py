@@ -1,0 +1,119 @@
+"""An int8 file on its way to a microcontroller: what it is run on, and the folder that is written."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg import files
+from kerasseg.data.datasets import load_for_run
+from kerasseg.data.letterbox import letterbox
+from kerasseg.data.pictures import read_image
+from kerasseg.errors import InputError
+from kerasseg.jobs.settings import ExportSettings
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.lite.interpreter import quantize
+from kerasseg.mcu import boards, firmware, measurement, page
+from kerasseg.mcu.measurement import Inputs
+from kerasseg.reports import plots
+from kerasseg.run.directory import open_run
+from kerasseg.run.provenance import provenance
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
+
+
+def export(
+    tflite: str | Path,
+    *,
+    output_dir: str | Path,
+    workdir: str | Path = "",
+    images: str | Path = "",
+    settings: ExportSettings | None = None,
+    log: Callable[[str], None] = lambda line: None,
+) -> dict:  # fmt: skip
+    """Measures a file in TFLite Micro and writes C++ sources, a test vector, report.json and report.html.
+
+    Args:
+        tflite: Any int8 .tflite file.
+        output_dir: Gets everything; nothing is written before everything was measured.
+        workdir: Run directory whose data set gives the pictures it is run on.
+        images: Or a folder of pictures. With neither, random numbers.
+        settings: Limits and names; None for the defaults.
+        log: Gets a line a stage.
+
+    Returns:
+        What report.json holds; `failures` says what does not hold, a sentence each.
+
+    Raises:
+        InputError: no such file, one that TFLite Micro would refuse, an unknown board, or too few pictures.
+    """
+    settings = settings or ExportSettings()
+    path, folder = Path(tflite), Path(output_dir)
+    if not path.is_file():
+        raise InputError(f"no file {path}; check --tflite")
+    content = path.read_bytes()
+    graph = Graph(content)
+    firmware.check(graph, file=path.name)
+    firmware.check_name(settings.name)
+    if settings.board:
+        boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
+    found, sources = measurement.measure(
+        content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
+        margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
+    )  # fmt: skip
+    limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
+    report = found.to_json() | provenance() | {"failures": measurement.failures(found, **limits)}
+    for name, text in sources.items():
+        files.write_text(folder / name, text)
+    plots.memory(found.memory["operators"], path=folder / "memory.svg")
+    files.write_json(folder / "report.json", report)
+    files.write_text(folder / "report.html", page.render(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
+    log(f"wrote {len(sources)} source files, report.json, report.html and memory.svg to {folder}")
+    return report
+
+
+def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:
+    """Pictures of the run's data set or of a folder, or random numbers."""
+    tensors = list(map(int, graph.model.subgraphs[0].inputs))
+    count = settings.pictures
+    if not workdir and not images:
+        rng = np.random.default_rng(0)
+        batches = [[_random(rng, graph.shape(t), graph.dtype(t)) for t in tensors] for _ in range(count)]
+        return Inputs(f"{count} inputs of random numbers (no pictures were given)", batches)
+    shape, scales = graph.shape(tensors[0]), graph.scales(tensors[0])
+    scale, dtype = float(scales[0]) if len(scales) else 0.0, graph.dtype(tensors[0])
+    if len(tensors) != 1 or len(shape) != 4 or shape[3] != 3 or dtype is None:
+        raise InputError(f"{path} takes {[graph.shape(t) for t in tensors]}, no picture; leave out --workdir and --images")
+    zero_point = int(graph.tensors[tensors[0]].quantization.zeroPoint[0]) if len(scales) else 0
+    source, pictures = _of_run(workdir, settings) if workdir else _of_folder(Path(images), count)
+    boxed = (letterbox(picture, size=(shape[1], shape[2]))[0][None].astype("float32") for picture in pictures)
+    return Inputs(source, [[quantize(p, scale=scale, zero_point=zero_point, dtype=dtype)] for p in boxed])
+
+
+def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterable[np.ndarray]]:
+    dataset = load_for_run(open_run(workdir).config, data_dir=settings.data_dir)
+    split = dataset.split(settings.split)
+    _enough(settings.pictures, len(split), f"{dataset.name} {settings.split}")
+    positions = split.evenly(settings.pictures)
+    source = f"{len(positions)} pictures of {dataset.name} {settings.split}"
+    return source, (example.image for example in split.examples(positions))
+
+
+def _of_folder(folder: Path, count: int) -> tuple[str, Iterable[np.ndarray]]:
+    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    _enough(count, len(paths), str(folder))
+    return f"{count} pictures of the folder {folder.name}", (read_image(path) for path in paths[:count])
+
+
+def _enough(count: int, available: int, where: str) -> None:
+    if available < count:
+        raise InputError(f"{where} has {available} pictures, {count} are to be compared; give more, or lower --pictures")
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype | None) -> np.ndarray:
+    if dtype is None:
+        raise InputError("the file takes a tensor that is no plain number; TFLite Micro cannot be given one here")
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+    return rng.normal(size=shape).astype(dtype)

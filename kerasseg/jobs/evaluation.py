@@ -1,0 +1,53 @@
+"""The scores of a run on a split, with figures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kerasseg import files
+from kerasseg.data.datasets import load_for_run
+from kerasseg.data.letterbox import segment
+from kerasseg.reports import plots
+from kerasseg.run import trained
+from kerasseg.run.directory import open_run
+from kerasseg.run.provenance import provenance
+from kerasseg.score.evaluation import evaluate as score
+from kerasseg.score.metrics import Scores
+
+EXAMPLES = 6  # on the sheet
+
+
+def evaluate(
+    workdir: str | Path,
+    *,
+    split: str = "val",
+    data_dir: str = "",
+    output_dir: str | Path = "",
+    log: Callable[[str], None] = lambda line: None,
+) -> Scores:
+    """Scores a run's best weights at the labels' own resolution; writes report.json, confusion.png and examples.png.
+
+    Args:
+        workdir: The run directory.
+        split: To score.
+        data_dir: Where the data set lies now; empty takes the run's own.
+        output_dir: Where report and figures go; empty takes WORKDIR/evaluate_SPLIT.
+        log: Gets a line a stage.
+
+    Raises:
+        InputError: no trained run, no such split, or pictures that cannot be read.
+    """
+    run = open_run(workdir)
+    dataset = load_for_run(run.config, data_dir=data_dir)
+    examples = dataset.split(split)
+    predict = trained.predictor(trained.load_trained(run))
+    log(f"evaluating {run.config.model} on {len(examples)} pictures of {dataset.name} {split}")
+    scores = score(predict, examples, class_names=run.class_names, size=run.eval_size)
+    output = Path(output_dir or run.directory.path / f"evaluate_{split}")
+    report = {"split": split, "size": list(run.eval_size), "scores": scores.to_json(), **provenance()}
+    files.write_json(output / "report.json", report)
+    plots.confusion(scores, path=output / "confusion.png")
+    shown = examples.examples(examples.evenly(EXAMPLES))
+    rows = [(e.image, e.labels, segment(predict, e.image, size=run.eval_size)) for e in shown]
+    plots.sheet(rows, class_names=run.class_names, path=output / "examples.png")
+    log(f"wrote report.json, confusion.png and examples.png to {output}")
+    return scores

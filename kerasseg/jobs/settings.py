@@ -1,0 +1,94 @@
+"""What `convert`, `check`, `micro` and `compare` can be told, with their help texts; no TensorFlow, for the commands' sake."""
+
+from dataclasses import dataclass
+
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """How a run becomes a .tflite file."""
+
+    recipe: str = setting("int8", "int8 (full integer), int8_qat (the same after fine-tuning), float32, float16 or dynamic")
+    io_type: str = setting("int8", "type of input and output of an int8 file: int8, uint8 or float32")
+    calibration_examples: int = setting(32, "training pictures that activation ranges are measured on")
+    calibration_seed: int = setting(0, "which pictures those are")
+    calibration_choice: str = setting(
+        "covering", "covering (each next one brings the class that is rarest so far) or random", choices=("covering", "random")
+    )
+    resizes: str = setting(
+        "whole",
+        "of an int8 file: whole, or doubling: those by 4, 8, ... in steps of 2, which Ethos-U55 and U65 need",
+        choices=("whole", "doubling"),
+    )
+    float_layers: tuple[str, ...] = setting(
+        (), "layers of an int8 file left in float32: names, comma-separated, or auto:K for the K worst"
+    )
+    epochs: int = setting(4, "epochs of int8_qat")
+    learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
+    data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What is held against what, and which limits hold."""
+
+    split: str = setting("val", "split to score")
+    examples: int = setting(0, "score the first so many pictures of it; 0 for all")
+    kernels: str = setting(
+        "xnnpack",
+        "what scores and times: LiteRT's default kernels, its plain ones (slow), or TFLite Micro's (slower)",
+        choices=("xnnpack", "reference", "micro"),
+    )
+    sample: int = setting(0, "compare all engines on so many pictures, evenly spaced; the plain kernels take seconds each")
+    per_layer: bool = setting(False, "rank the layers of the first file by the signal-to-noise ratio they lose")
+    threads: tuple[int, ...] = setting((1,), "threads of the interpreter, such as 1,2; limits hold for the first")
+    runs: int = setting(50, "timed runs of each, at least 50")
+    warmup: int = setting(10, "runs before them")
+    size: tuple[int, int] = setting((0, 0), "without --workdir: height,width that every file must take; 0,0 takes any")
+    max_miou_drop: float = setting(1.0, "largest accepted loss against Keras, in points of mIoU")
+    max_latency_ms: float = setting(0.0, "largest accepted median latency; 0 for no limit")
+    strict: bool = setting(False, "exit 1 when the linter finds something")
+    data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+
+    def __post_init__(self) -> None:
+        if self.runs < 50 or self.warmup < 1 or not self.threads or min(self.threads) < 1:
+            raise InputError("--runs must be at least 50, --warmup and --threads at least 1, for a median that means something")
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is compared, written and demanded of an int8 file for a microcontroller."""
+
+    name: str = setting("model", "C++ namespace of the sources")
+    split: str = setting("val", "split of the run's data set to compare on")
+    pictures: int = setting(20, "compare on so many")
+    arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
+    arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
+    flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
+    accelerator: tuple[str, ...] = setting(
+        (), "compile with Vela for ethos-u55-128, ethos-u55-256, ethos-u65-256, ethos-u85-256"
+    )
+    board: str = setting("", "exit 1 unless it fits this board; the report lists all")
+    data_dir: str = setting("", "where that data set lies now; empty takes the run's own")
+
+    def __post_init__(self) -> None:
+        if self.pictures < 1 or self.arena_margin < 0:
+            raise InputError("--pictures must be at least 1 and --arena_margin at least 0")
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What is measured of finished runs, and what is shown."""
+
+    pair: tuple[str, ...] = setting(("v3large", "v3large_sliced"), "two models whose classes are shown side by side")
+    pictures: int = setting(3, "pictures of the split shown as each model segments them")
+    threads: int = setting(1, "threads of LiteRT")
+    runs: int = setting(50, "timed runs of each file")
+    warmup: int = setting(5, "runs before them")
+    data_dir: str = setting("", "where the data set lies now; empty takes the runs' own")
+
+    def __post_init__(self) -> None:
+        if self.runs < 1 or self.threads < 1 or self.pictures < 1:
+            raise InputError(f"--runs={self.runs} --threads={self.threads} --pictures={self.pictures}: give at least 1 of each")

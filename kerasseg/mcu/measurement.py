@@ -1,0 +1,189 @@
+"""What a microcontroller needs of an int8 file, measured: memory, exactness, boards and NPUs, and the sources."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.mcu import boards, ethos, firmware, memory, runtime
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a file is run on.
+
+    Attributes:
+        source: Where it is from, in words.
+        batches: One array an input of the file, of its shape and type, a run; taken once.
+    """
+
+    source: str
+    batches: Iterable[Sequence[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A file on a microcontroller.
+
+    Attributes:
+        file: Its name.
+        sha256: Its hash.
+        bytes: Its length, which is the flash it takes.
+        macs: Multiply-accumulates of a run.
+        tflite_micro: Version of the interpreter that measured.
+        operators: Kind -> how many, and whether CMSIS-NN has a kernel of that kind.
+        arena: As TFLite Micro's recorder counts it.
+        margin_percent: Added to the arena in arena.h.
+        margin_bytes: The same in bytes, a multiple of 16.
+        source: What it was run on, in words.
+        exactness: Beside LiteRT's reference kernels.
+        memory: Live tensors of every operator, the peak, and what would lower it (`memory.report`).
+        unknown: What was not measured, a sentence each.
+        accelerators: Vela's estimates.
+        boards: Every board, and whether the file fits.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
+    macs: int
+    tflite_micro: str
+    operators: dict[str, dict]
+    arena: runtime.Arena
+    margin_percent: float
+    margin_bytes: int
+    source: str
+    exactness: runtime.Exactness
+    memory: dict
+    unknown: tuple[str, ...]
+    accelerators: tuple[ethos.Estimate, ...]
+    boards: tuple[boards.Fit, ...]
+
+    @property
+    def needed_bytes(self) -> int:
+        """Of the arena, with its margin."""
+        return self.arena.total_bytes + self.margin_bytes
+
+    def to_json(self) -> dict:
+        """As plain JSON values; the margin stands with the arena."""
+        margin = {
+            "margin_percent": self.margin_percent,
+            "margin_bytes": self.margin_bytes,
+            "with_margin_bytes": self.needed_bytes,
+        }
+        nested = {name: [one.to_json() for one in getattr(self, name)] for name in ("accelerators", "boards")}
+        values = dataclasses.asdict(self) | nested | {"arena": self.arena.to_json() | margin, "unknown": list(self.unknown)}
+        return {name: value for name, value in values.items() if name not in ("margin_percent", "margin_bytes")}
+
+
+def measure(
+    content: bytes,
+    inputs: Inputs,
+    *,
+    file: str,
+    name: str = "model",
+    margin_percent: float = 10.0,
+    accelerators: Sequence[str] = (),
+    log: Callable[[str], None] = lambda line: None,
+) -> tuple[Measurement, dict[str, str]]:
+    """Runs a file in TFLite Micro's own interpreter and holds it against LiteRT's reference kernels.
+
+    Args:
+        content: Of the int8 .tflite file, which has passed `firmware.check`.
+        inputs: At least one run.
+        file: The file's name.
+        name: C++ namespace of the sources.
+        margin_percent: Added to the measured arena.
+        accelerators: Keys of `ethos.ACCELERATORS` to compile for with Vela.
+        log: Gets a line a stage.
+
+    Returns:
+        What was measured, and file name -> text of the sources.
+
+    Raises:
+        InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
+    """
+    graph, sha256 = Graph(content), hashlib.sha256(content).hexdigest()
+    log(f"measuring the arena of {file} in TFLite Micro")
+    arena = runtime.measure_arena(content)
+    room = firmware.Memory(
+        arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
+        scratch_bytes=firmware.cmsis_nn_scratch(graph), version=runtime.version(),
+    )  # fmt: skip
+    estimates = []
+    for accelerator in accelerators:
+        log(f"compiling for {accelerator} with Vela")
+        estimates.append(ethos.estimate(content, accelerator=accelerator))
+    log(f"comparing with LiteRT's reference kernels on {inputs.source}")
+    batches = list(inputs.batches)
+    exactness, outputs = runtime.compare(content, batches)
+    vector = firmware.Vector(f"the first of {inputs.source}", tuple(batches[0]), tuple(outputs[0]))
+    sources = firmware.sources(content, file=file, sha256=sha256, name=name, memory=room, vector=vector)
+    needed = arena.total_bytes + room.margin_bytes
+    found = Measurement(
+        file=file,
+        sha256=sha256,
+        bytes=len(content),
+        macs=graph.macs(),
+        tflite_micro=runtime.version(),
+        operators=_operators(graph),
+        arena=arena,
+        margin_percent=margin_percent,
+        margin_bytes=room.margin_bytes,
+        source=inputs.source,
+        exactness=exactness,
+        memory=memory.report(graph),
+        unknown=_unknown(room),
+        accelerators=tuple(estimates),
+        boards=tuple(boards.fit(one, flash_bytes=len(content), arena_bytes=needed) for one in boards.BOARDS),
+    )
+    return found, sources
+
+
+def _operators(graph: Graph) -> dict[str, dict]:
+    counts = firmware.operators(graph)
+    return {kind: {"count": count, "cmsis_nn": kind in firmware.CMSIS_NN} for kind, count in counts.items()}
+
+
+def _unknown(room: firmware.Memory) -> tuple[str, ...]:
+    return (
+        f"Not measured: scratch buffers of optimized kernels, which the wheel does not have. By CMSIS-NN's formulas the "
+        f"largest here would be about {room.scratch_bytes} bytes; the margin has {room.margin_bytes}.",
+        "Not measured: the tail on a 32-bit chip. Pointers have 8 bytes where this was measured, 4 there: it is smaller.",
+    )
+
+
+def failures(
+    found: Measurement, *, arena_budget_kib: float = 0.0, flash_budget_kib: float = 0.0, board: str = ""
+) -> list[str]:  # fmt: skip
+    """What does not hold, a sentence each.
+
+    Args:
+        found: What was measured.
+        arena_budget_kib: Largest accepted arena, with its margin; 0 for no limit.
+        flash_budget_kib: Largest accepted file; 0 for no limit.
+        board: That it has to fit, a key of `boards.BOARDS`; empty for none.
+    """
+    said = []
+    exact, needed_kib, flash_kib = (found.exactness, found.needed_bytes / KIB, found.bytes / KIB)
+    if exact.equal < exact.runs:
+        said.append(
+            f"{exact.runs - exact.equal} of {exact.runs} outputs differ from LiteRT's reference kernels; "
+            f"the first operator is {exact.first_operator}"
+        )
+    if arena_budget_kib and needed_kib > arena_budget_kib:
+        said.append(f"the arena takes {needed_kib:.1f} KiB with its margin; --arena_budget_kib is {arena_budget_kib:g}")
+    if flash_budget_kib and flash_kib > flash_budget_kib:
+        said.append(f"the file takes {flash_kib:.1f} KiB; --flash_budget_kib is {flash_budget_kib:g}")
+    for one in found.boards:
+        if one.board == board and not one.fits:
+            said.append(
+                f"it does not fit {board}: {one.flash_room_kib:+.0f} KiB of flash and "
+                f"{one.ram_room_kib:+.0f} KiB of RAM would be left"
+            )
+    return said

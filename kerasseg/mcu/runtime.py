@@ -1,0 +1,217 @@
+"""TFLite Micro's own interpreter and what it needs. The only importer of tflite_micro, which the extra `micro` installs."""
+
+import dataclasses
+import importlib.util
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from kerasseg.errors import InputError
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.lite.interpreter import LoadedModel, Reference, quantize
+from kerasseg.quiet import quiet
+
+FIRST_ARENA = 2**16  # bytes tried first; doubled until the model fits
+LARGEST_ARENA = 2**30
+ALIGNMENT = 16  # bytes, MicroArenaBufferAlignment(): the step in which the smallest arena is looked for
+
+
+def is_installed() -> bool:
+    """Whether the package is there."""
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
+@dataclass(frozen=True)
+class Arena:
+    """What TFLite Micro's interpreter takes of its tensor arena, in bytes, as its own recorder counts.
+
+    Attributes:
+        total_bytes: All of it.
+        head_bytes: Activations and scratch, laid over one another by the memory planner.
+        tail_bytes: What stays: tensor structs, multipliers a channel, nodes.
+        smallest_bytes: The smallest arena in which the model loads, found by trying, in steps of ALIGNMENT.
+    """
+
+    total_bytes: int
+    head_bytes: int
+    tail_bytes: int
+    smallest_bytes: int
+
+    def to_json(self) -> dict:
+        """As plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def measure_arena(content: bytes) -> Arena:
+    """Loads and runs a file in TFLite Micro and reads its recorder; then looks for the smallest arena that loads.
+
+    Pointers have 8 bytes on this machine and 4 on a microcontroller: there the tail is smaller, not larger.
+
+    Raises:
+        InputError: the package is missing, or TFLite Micro refuses the file.
+    """
+    loaded, given = _load(content, "the model")
+    detail = loaded.get_input_details(0)
+    loaded.set_input(np.zeros(detail["shape"], detail["dtype"]), 0)
+    loaded.invoke()
+    with quiet() as said:
+        loaded.print_allocations()
+    found = {part: int(size) for part, size in re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", "".join(said))}
+    return Arena(found["total"], found["head"], found["tail"], _smallest(content, found["total"], given))
+
+
+def _smallest(content: bytes, total: int, enough: int) -> int:
+    """The smallest arena that loads, in bytes: within a step of what the recorder counts, or else found by bisection."""
+    guess = -(-total // ALIGNMENT)  # in steps
+    low, high = total // 2 // ALIGNMENT, enough // ALIGNMENT  # too small, enough
+    for steps in (guess, guess - 1, guess + 1):
+        if low < steps < high:
+            low, high = (low, steps) if _fits(content, steps * ALIGNMENT) else (steps, high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _fits(content, middle * ALIGNMENT) else (middle, high)
+    return high * ALIGNMENT
+
+
+@dataclass(frozen=True)
+class Exactness:
+    """TFLite Micro beside LiteRT's reference kernels.
+
+    Attributes:
+        runs: Inputs that were compared.
+        equal: Of those, how many gave the same outputs to the bit.
+        largest_difference: Of any number of any output, in steps of that output.
+        first_operator: "OPERATOR at tensor" that gave other numbers first; empty where all are equal.
+    """
+
+    runs: int
+    equal: int
+    largest_difference: int
+    first_operator: str
+
+    def to_json(self) -> dict:
+        """As plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def compare(content: bytes, batches: Iterable[Sequence[np.ndarray]]) -> tuple[Exactness, list[list[np.ndarray]]]:
+    """Runs inputs through TFLite Micro and through LiteRT's reference kernels.
+
+    Args:
+        content: Of the file.
+        batches: One array an input, of its shape and type, a run.
+
+    Returns:
+        How they compare, and TFLite Micro's outputs a run.
+
+    Raises:
+        InputError: the package is missing, or TFLite Micro refuses the file.
+    """
+    reference, outputs = Reference(content), []
+    loaded, _ = _load(content, "the model")
+    equal, largest, first = 0, 0, ""
+    for inputs in batches:
+        ours = _run(loaded, inputs, count=len(reference.outputs))
+        theirs = reference.run(inputs)
+        apart = max(int(np.abs(a.astype(np.int64) - b).max()) for a, b in zip(ours, theirs, strict=True))
+        equal, largest = equal + (apart == 0), max(largest, apart)
+        if apart and not first:
+            first = _first_operator(content, inputs, reference)
+        outputs.append(ours)
+    return Exactness(len(outputs), equal, largest, first), outputs
+
+
+def version() -> str:
+    """Of the installed package."""
+    return metadata.version("tflite-micro")
+
+
+def _run(loaded, inputs: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:
+    for i, values in enumerate(inputs):
+        loaded.set_input(values, i)
+    loaded.invoke()
+    return [np.array(loaded.get_output(i)) for i in range(count)]
+
+
+def _first_operator(content: bytes, inputs: Sequence[np.ndarray], reference: Reference) -> str:
+    """The first operator whose output differs from that in `reference`, which has just run on the same inputs."""
+    graph = Graph(content)
+    loaded, _ = _load(content, "the model", kind="kPreserveAllTensors")
+    _run(loaded, inputs, count=len(reference.outputs))
+    for operator in graph.operators:
+        for tensor in operator.outputs:
+            ours = loaded.GetTensor(tensor, 0)["tensor_data"]
+            if not np.array_equal(ours, reference.read(tensor)):
+                return f"{operator.name} at {graph.name(tensor)}"
+    return "none of those whose tensors can be read: the outputs alone differ"
+
+
+def _runtime():
+    if not is_installed():
+        raise InputError("TFLite Micro is not installed; run pip install 'kerasseg[micro]'")
+    from tflite_micro.python.tflite_micro import runtime
+
+    return runtime
+
+
+def _fits(content: bytes, arena_bytes: int) -> bool:
+    try:
+        with quiet():
+            _runtime().Interpreter.from_bytes(content, arena_size=arena_bytes)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _load(content: bytes, name: str, *, kind: str = "kAllocationRecording"):
+    """(interpreter, bytes of the arena it got); `kind` is a name of tflite_micro's InterpreterConfig."""
+    runtime = _runtime()
+    config = getattr(runtime.InterpreterConfig, kind)
+    arena = FIRST_ARENA
+    while arena < len(content):  # far too small a one ends the process instead of being refused
+        arena *= 2
+    while True:
+        try:
+            with quiet():
+                return runtime.Interpreter.from_bytes(content, arena_size=arena, intrepreter_config=config), arena
+        except RuntimeError as error:
+            if arena >= LARGEST_ARENA:
+                said = "".join(getattr(error, "__notes__", ())).strip().splitlines()  # why, it says on stderr
+                reason = " ".join([*said[-1:], str(error)])[:200]
+                raise InputError(
+                    f"{name} does not load under TFLite Micro ({reason}); look for an operator it lacks"
+                ) from error
+            arena *= 2
+
+
+class MicroModel:
+    """A .tflite file in TFLite Micro's reference kernels on this machine, with the interface of `LoadedModel`."""
+
+    def __init__(self, path: Path):
+        """Loads a file; LiteRT has to accept it too.
+
+        Raises:
+            InputError: the package is missing, the file is no segmentation model, or TFLite Micro refuses it.
+        """
+        like = LoadedModel(path)
+        self.input, self.output, self.size, self.num_classes, self.threads = (
+            like.input, like.output, like.size, like.num_classes, 1,
+        )  # fmt: skip
+        self._interpreter, _ = _load(path.read_bytes(), str(path))
+
+    def set_image(self, images: np.ndarray) -> None:
+        """Quantizes images (1, H, W, 3), values 0..255, and puts them in."""
+        given = self.input
+        self._interpreter.set_input(quantize(images, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype), 0)
+
+    def invoke(self) -> None:
+        """Runs the model once."""
+        self._interpreter.invoke()
+
+    def raw_logits(self) -> np.ndarray:
+        """The output as it is, (1, H, W, C)."""
+        return self._interpreter.get_output(0)

@@ -1,0 +1,197 @@
+"""The report of kerasseg.compare as a table, and what its figures show. Plain Python on plain JSON."""
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+
+from kerasseg.errors import InputError
+from kerasseg.reports import tables
+
+RECIPES = ("float32", "int8", "int8_qat")
+SETTINGS = ("size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "class_weights", "dice_weight")
+COSTS = ("million parameters", "GMAC", "int8 latency, ms")
+APART = ("seed", "data_dir", "cache_mib")  # settings in which runs of one row may differ
+PROVENANCE = ("versions", "cpu", "commit")
+SAME_ROW = ("model", "size", "output_stride", "weights", "epochs", "parameters")
+
+
+def mious(row: dict, recipe: str) -> list[float]:
+    """The mIoU of each seed, 0..1; `recipe` is "float", "int8" or "int8_qat"."""
+    return [seed[recipe]["miou"] for seed in row["seeds"] if recipe in seed]
+
+
+def join(earlier: dict, report: dict) -> dict:
+    """An earlier report with the seeds of `report` as further seeds of its rows; what it timed and counted stays.
+
+    Args:
+        earlier: a report of kerasseg.compare.
+        report: another, of rows that `earlier` has too, by the same settings on the same pictures, with other seeds;
+            the precision of training may differ.
+
+    Returns:
+        A report like `earlier`, in which `joined` says for each further seed its precision, and where it was scored.
+
+    Raises:
+        InputError: `earlier` is no such report, or a row or seed does not fit.
+    """
+    if not isinstance(earlier, dict) or not {"rows", "shared_settings", "pictures"} <= earlier.keys():
+        raise InputError("the earlier comparison is not one; give a compare.json that kerasseg.compare wrote")
+    for what, there, here in (
+        *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
+        *((name, value, report["shared_settings"].get(name)) for name, value in earlier["shared_settings"].items()),
+    ):
+        if there != here and what not in (*APART, "precision"):  # not every CPU can train in bfloat16
+            raise InputError(
+                f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs that differ in the seed"
+            )
+    rows = [row | {"seeds": [*row["seeds"]]} for row in earlier["rows"]]
+    joined = [*earlier.get("joined", [])]
+    for new in report["rows"]:
+        same = [row for row in rows if all(row[name] == new[name] for name in SAME_ROW)]
+        if len(same) != 1:
+            settings = ", ".join(f"{name} {new[name]}" for name in SAME_ROW[1:])
+            raise InputError(
+                f"the earlier comparison has {len(same)} rows {new['model']} with {settings}, not one; compare new rows "
+                "together with the old runs, for times of two sittings are not comparable"
+            )
+        for seed in new["seeds"]:
+            if seed["seed"] in [known["seed"] for known in same[0]["seeds"]]:
+                raise InputError(f"the earlier comparison has seed {seed['seed']} of {new['model']} already; give other seeds")
+            same[0]["seeds"].append(seed)
+            joined.append(
+                {"model": new["model"], "seed": seed["seed"], "backend": new["backend"]}
+                | {"precision": report["shared_settings"].get("precision")}
+                | {name: report[name] for name in PROVENANCE}
+            )
+    return earlier | {"rows": rows, "joined": joined}
+
+
+def class_means(row: dict) -> dict:
+    """`class_names`, the `iou` of each class and the `miou`, 0..1, of float: means over the seeds, or None."""
+    seeds = [seed["float"] for seed in row["seeds"]]
+    ious = zip(*(seed["iou"] for seed in seeds), strict=True)
+    return {
+        "class_names": seeds[0]["class_names"],
+        "iou": [None if None in shares else statistics.mean(shares) for shares in ious],
+        "miou": statistics.mean(mious(row, "float")),
+    }
+
+
+def markdown(report: dict) -> str:
+    """The table, and how its numbers came to be."""
+    columns = (
+        "model", "input", "parameters", "change", "GMAC", "float mIoU", "against the first", "int8", "int8 QAT", "int8 file",
+        "float32", "int8 time", "arena", "trained for",
+    )  # fmt: skip
+    table = tables.markdown(columns, (_cells(row, report["rows"][0]) for row in report["rows"]))
+    settings, rows = report["shared_settings"], report["rows"]
+    timing = next((file["latency"] for row in rows for file in row.get("files", {}).values()), None)
+    described = ", ".join(f"{name} {settings[name]}" for name in SETTINGS if name in settings)
+    weights: dict[str, list[str]] = {}
+    for row in rows:
+        weights.setdefault(row["weights"], []).append(f"`{row['model']}`")
+    sources = "; ".join(f"`{source}` for {', '.join(models)}" for source, models in weights.items())
+    text = (
+        f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, one scale; the "
+        f"same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and half their range, "
+        f"without of one seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
+        "seed, without evaluation"
+    )
+    backends = sorted({row["backend"] for row in rows} - {""})
+    text += f" ({', '.join([*backends, settings.get('precision', '')]).strip(', ')})." if backends else "."
+    if timing:
+        text += (
+            f" Latency: medians of {timing['runs']} runs after {timing['warmup']}, {timing['interleaved']} files in turn in "
+            f"one process, LiteRT {report['versions']['ai-edge-litert']} with XNNPACK, {timing['threads']} thread, "
+            f"{report['cpu']}. Arena: measured by TFLite Micro."
+        )
+    if report.get("joined"):
+        seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['precision']}, {one['cpu']})" for one in report["joined"])
+        text += f" Joined later, scored and not timed: seed {seeds}."
+    return "\n".join([table, "", text, ""])
+
+
+def _cells(row: dict, first: dict) -> list[str]:
+    files = row.get("files", {})
+    reached = statistics.mean(mious(row, "float")) - statistics.mean(mious(first, "float"))
+    int8 = files.get("int8", files.get("int8_qat"))
+    return [
+        f"`{row['model']}`",
+        "{}x{}".format(*row["size"]),
+        f"{row['parameters']:,}",
+        f"{100 * row['change']:+.2f} %",
+        f"{row['macs']['total'] / 1e9:.2f}",
+        _spread(mious(row, "float")),
+        "" if row is first else f"{100 * reached:+.2f}",
+        _spread(mious(row, "int8")),
+        _spread(mious(row, "int8_qat")),
+        f"{int8['bytes'] / 1024:,.0f} KiB" if int8 else "",
+        f"{files['float32']['latency']['median_ms']:.1f} ms" if "float32" in files else "",
+        f"{int8['latency']['median_ms']:.1f} ms" if int8 else "",
+        f"{int8['arena']['total_bytes'] / 1024:,.0f} KiB" if int8 and "arena" in int8 else "",
+        f"{row['train_seconds'] / 60:.0f} min" if row["train_seconds"] else "",
+    ]
+
+
+def _spread(shares: list[float]) -> str:
+    if len(shares) < 2:
+        return "".join(f"{100 * share:.2f} %" for share in shares)
+    return f"{100 * statistics.mean(shares):.2f} ± {50 * (max(shares) - min(shares)):.2f} %"
+
+
+def table_csv(report: dict) -> str:
+    """A line a row, numbers as they are: bytes, milliseconds, shares 0..1; empty where something was not measured."""
+    lines = []
+    for row in report["rows"]:
+        files = row.get("files", {})
+        line = {"model": row["model"], "height": row["size"][0], "width": row["size"][1], "weights": row["weights"]}
+        line |= {"parameters": row["parameters"], "macs": row["macs"]["total"], "seeds": len(row["seeds"])}
+        for recipe in ("float", *RECIPES[1:]):
+            shares = mious(row, recipe)
+            line |= {f"{recipe}_miou": statistics.mean(shares) if shares else ""}
+        for recipe in RECIPES:
+            file = files.get(recipe)
+            line |= {f"{recipe}_bytes": file["bytes"] if file else ""}
+            line |= {f"{recipe}_median_ms": file["latency"]["median_ms"] if file else ""}
+        line["arena_bytes"] = files.get("int8", {}).get("arena", {}).get("total_bytes", "")
+        lines.append(line)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, lines[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def tradeoffs(report: dict) -> dict[str, list[tuple[str, float, float]]]:
+    """For each of COSTS, (model, cost, mIoU 0..1) of the rows where both are known.
+
+    Parameters and GMAC stand beside float's mIoU, latency beside that of the int8 file that has it: the better of PTQ and QAT.
+    """
+    found: dict[str, list[tuple[str, float, float]]] = {cost: [] for cost in COSTS}
+    for row in report["rows"]:
+        miou = statistics.mean(mious(row, "float"))
+        found[COSTS[0]].append((row["model"], row["parameters"] / 1e6, miou))
+        found[COSTS[1]].append((row["model"], row["macs"]["total"] / 1e9, miou))
+        int8 = [
+            (statistics.mean(mious(row, recipe)), row["files"][recipe]["latency"]["median_ms"])
+            for recipe in RECIPES[1:]
+            if recipe in row.get("files", {})
+        ]
+        if int8:
+            score, median_ms = max(int8)
+            found[COSTS[2]].append((row["model"], median_ms, score))
+    return found
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Positions of the (cost, score) that no other point beats: none costs less, or as little, and scores more, or as much.
+
+    In order of cost. Of equal points the first stays.
+    """
+    front, best = [], float("-inf")
+    for i in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
+        if points[i][1] > best:
+            front.append(i)
+            best = points[i][1]
+    return front

@@ -1,0 +1,89 @@
+"""Reports as text for a terminal, and rows as Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+KIB = 1024
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]], *, align: str = "") -> str:
+    """A Markdown table.
+
+    Args:
+        header: Titles of the columns.
+        rows: Cells; what is no text is written as `str` writes it.
+        align: A letter a column, l or r; empty aligns all but the first to the right.
+    """
+    rules = {"l": "---", "r": "---:"}
+    rule = "|".join(rules[letter] for letter in align or "l" + "r" * (len(header) - 1))
+    head, *body = (f"| {' | '.join(map(str, cells))} |" for cells in (header, *rows))
+    return "\n".join([head, f"|{rule}|", *body])
+
+
+def check(report: dict) -> str:
+    """The report of `kerasseg.jobs.check`."""
+    lines = []
+    if "keras" in report:
+        lines.append(f"mIoU Keras         {100 * report['keras']['miou']:.2f} %")
+    for entry in report["files"]:
+        lines.append(f"{entry['file']}, {entry['bytes'] / 1024:.0f} KiB")
+        if "tflite" in entry:
+            lines += [
+                f"  mIoU .tflite     {100 * entry['tflite']['miou']:.2f} %  ({-entry['miou_drop_points']:+.2f} points)",
+                f"  pixel agreement  {100 * entry['pixel_agreement']:.2f} %",
+            ]
+        lines += [
+            f"  latency          median {timing['median_ms']:.2f} ms, p90 {timing['p90_ms']:.2f}, p95 {timing['p95_ms']:.2f}  "
+            f"({report['kernels']}, {timing['threads']} thread(s), {timing['runs']} runs after {timing['warmup']}, "
+            f"{timing['interleaved']} file(s) in turn)"
+            for timing in entry["latency"]
+        ]
+        lines += [f"  lint             {finding['rule']}: {finding['text']}" for finding in entry["lint"]]
+    lines.append(f"on {report['cpu']}, LiteRT {report['versions']['ai-edge-litert']}")
+    if "sample" in report:
+        lines.append(f"engines on {len(report['sample']['pictures'])} pictures: mIoU, agreement with Keras, largest difference")
+        lines += [
+            f"  {row['file']}  {row['kernels']:<9}  refuses it: {row['refused']}"
+            if "refused" in row
+            else f"  {row['file']}  {row['kernels']:<9}  {100 * row['miou']:.2f} %  {100 * row['pixel_agreement']:.2f} %  "
+            + (f"{row['largest_difference']:g} {row['unit']} from reference" if "unit" in row else "")
+            for row in report["sample"]["engines"]
+        ]
+    if "per_layer" in report:
+        lines.append("where int8 hurts: dB lost by the layer, dB left after it")
+        for one in sorted(report["per_layer"], key=lambda one: -one["lost_db"])[:12]:
+            lines.append(f"  {one['lost_db']:6.1f}  {one['snr_db']:6.1f}  {one['layer']} ({one['operator']})")
+    return "\n".join(lines)
+
+
+def micro(report: dict) -> str:
+    """The report of `kerasseg.jobs.export`."""
+    arena, peak = report["arena"], report["memory"]["peak"]
+    lines = [
+        f"flash             {report['bytes'] / KIB:.1f} KiB, {report['macs'] / 1e6:.1f} million multiply-accumulates",
+        f"arena             {arena['total_bytes'] / KIB:.1f} KiB: {arena['head_bytes'] / KIB:.1f} activations, "
+        f"{arena['tail_bytes'] / KIB:.1f} that stay",
+        f"with margin       {arena['with_margin_bytes'] / KIB:.1f} KiB ({arena['margin_percent']:g} % more)",
+        f"smallest that ran {arena['smallest_bytes'] / KIB:.1f} KiB",
+        f"peak              {peak['live_bytes'] / KIB:.1f} KiB alive at {peak['layer']} ({peak['operator']})",
+    ]
+    lines += [
+        f"  -{one['saved_bytes'] / KIB:.1f} KiB with {one['change']}"
+        + (f", flash -{one['flash_bytes'] / KIB:.0f} KiB" if one["flash_bytes"] else "")
+        for one in report["memory"]["savings"]
+    ]
+    kinds = ", ".join(f"{one['count']} {kind}" for kind, one in report["operators"].items())
+    slow = ", ".join(kind for kind, one in report["operators"].items() if not one["cmsis_nn"])
+    lines += [f"operators         {kinds}", f"without CMSIS-NN  {slow or 'none'}"]
+    found = report["exactness"]
+    lines.append(f"bit-exact         {found['equal']} of {found['runs']} ({report['source']})")
+    for one in report["accelerators"]:
+        left = f"{len(one['cpu_operators'])} operator(s) on the CPU" + (", not counted" if one["cpu_operators"] else "")
+        lines.append(f"{one['accelerator']:<17} {one['npu_ms']:.2f} ms (Vela's estimate, {one['clock_mhz']:.0f} MHz), {left}")
+        lines += [f"  CPU: {operator}" for operator in one["cpu_operators"]]
+    lines.append("boards            room left beside file and arena, KiB: flash, RAM")
+    for one in report["boards"]:
+        verdict = "fits" if one["fits"] else "NO"
+        lines.append(
+            f"  {one['board']:<15} {verdict:<5} {one['flash_room_kib']:8.0f} {one['ram_room_kib']:8.0f}  {one['about']}"
+        )
+    return "\n".join(lines + report["unknown"])

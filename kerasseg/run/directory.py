@@ -1,0 +1,148 @@
+"""The run directory: what a training run leaves behind and every later command starts from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasseg import config as config_lib
+from kerasseg import files
+from kerasseg.config import TrainConfig
+from kerasseg.errors import InputError
+
+FORMAT = 1  # raised when an older run directory can no longer be read
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Names of the files in a run directory.
+
+    config.json: the settings and what they came to (`Run`); checkpoint.npz: everything a resumed run
+    needs; best.weights.h5 and last.weights.h5: Keras weights as evaluated (the average, where one is
+    kept); history.csv: a row an epoch; report.json: the scores of the best weights; logs/: TensorBoard;
+    qat/: the same of quantization-aware training.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.npz"
+
+    @property
+    def best_weights(self) -> Path:
+        return self.path / "best.weights.h5"
+
+    @property
+    def last_weights(self) -> Path:
+        return self.path / "last.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def qat(self) -> Path:
+        return self.path / "qat"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run: where it lies, the settings as given, and what the empty ones came to.
+
+    Attributes:
+        directory: Where it lies, or will.
+        config: The settings.
+        class_names: One a class, in the order of their ids.
+        eval_size: (height, width) of the evaluated, exported model.
+        output_stride: Input pixels to one of the deepest features.
+    """
+
+    directory: RunDir
+    config: TrainConfig
+    class_names: tuple[str, ...]
+    eval_size: tuple[int, int]
+    output_stride: int
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+
+def refuse_other(run: Run) -> None:
+    """Holds `run` against what lies in its directory, and writes nothing.
+
+    Raises:
+        InputError: the directory belongs to a run with other settings, which the message names, or to something else.
+    """
+    folder = run.directory.path
+    if run.directory.config.exists():
+        old, new = (config_lib.to_json(one.config) for one in (open_run(folder), run))
+        refuse_different(old, new, holds=f"{folder} holds a run", instead="another --workdir")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no run (no config.json); give another --workdir")
+
+
+def refuse_different(there: dict[str, Any], asked: dict[str, Any], *, holds: str, instead: str) -> None:
+    """Two sets of settings must be one, for a training to be gone on with.
+
+    Args:
+        there: Name -> value, of what was begun.
+        asked: Name -> value.
+        holds: The message's beginning: "runs/a holds a run".
+        instead: What to do where the settings are not to be the same.
+
+    Raises:
+        InputError: a value differs; the message names each.
+    """
+    different = [f"{key} ({there.get(key)} there, {new} asked)" for key, new in asked.items() if there.get(key) != new]
+    if different:
+        raise InputError(
+            f"{holds} with other settings: {', '.join(different)}; give the same settings to resume it, or {instead}"
+        )
+
+
+def create(run: Run) -> None:
+    """Writes config.json, unless it is there."""
+    if not run.directory.config.exists():
+        resolved = {"class_names": run.class_names, "eval_size": run.eval_size, "output_stride": run.output_stride}
+        content = {"format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved}
+        files.write_json(run.directory.config, content)
+
+
+def open_run(workdir: str | Path) -> Run:
+    """The run in a directory that `kerasseg.training.train` has written.
+
+    Raises:
+        InputError: no run directory, or one of another format.
+    """
+    directory = RunDir(Path(workdir))
+    if not directory.config.exists():
+        raise InputError(f"{directory.path} is no run directory (no config.json); give the --workdir of a training run")
+    stored: dict[str, Any] = files.read_json(directory.config)
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        found = stored.get("format") if isinstance(stored, dict) else None
+        raise InputError(
+            f"{directory.config} has format {found}, this version reads {FORMAT}; "
+            "use the kerasseg that wrote it, or train again in another --workdir"
+        )
+    resolved = stored["resolved"]
+    height, width = resolved["eval_size"]
+    return Run(
+        directory,
+        config_lib.from_json(stored["config"], source=str(directory.config)),
+        class_names=tuple(resolved["class_names"]),
+        eval_size=(height, width),
+        output_stride=resolved["output_stride"],
+    )

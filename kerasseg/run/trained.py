@@ -1,0 +1,61 @@
+"""A trained model out of its run directory, and as the callable that is scored."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasseg.errors import InputError
+from kerasseg.logits import class_ids
+from kerasseg.models import build_model, get_spec
+from kerasseg.run.directory import Run
+
+
+def load_trained(run: Run, *, size: tuple[int, int] | None = None, batch_size: int | None = 1) -> keras.Model:
+    """The model with the run's best weights, in float32.
+
+    Args:
+        run: The run.
+        size: (height, width) of its pictures; None takes the run's evaluation size.
+        batch_size: Fixed, or None.
+
+    Raises:
+        InputError: the directory has no weights, or they are of another model.
+    """
+    directory = run.directory
+    if not directory.best_weights.exists():
+        raise InputError(
+            f"{directory.path} has no trained weights ({directory.best_weights.name}); "
+            f"finish `kerasseg train --workdir={directory.path} ...` first"
+        )
+    spec = get_spec(run.config.model, output_stride=run.output_stride, activation=run.config.activation)
+    model = build_model(
+        spec, size=size or run.eval_size, num_classes=run.num_classes, batch_size=batch_size, bn_momentum=run.config.bn_momentum
+    )
+    load_weights(model, directory.best_weights)
+    return model
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads the weights that a run kept, whatever the size of its pictures.
+
+    Raises:
+        InputError: the file is missing, cannot be read, or is of another model.
+    """
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and Keras raise OSError, ValueError and KeyError
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path} cannot be read ({reason}); give the weights of a run with the same model and classes"
+        ) from error
+
+
+def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return class_ids(model.predict_on_batch(images.astype(np.float32)), size=images.shape[1:3])
+
+    return predict

@@ -1,0 +1,204 @@
+"""The training run: fit an epoch, evaluate, save; and go on from there after any interruption."""
+
+import csv
+import dataclasses
+import io
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasseg import config as config_lib
+from kerasseg import files
+from kerasseg.config import TrainConfig
+from kerasseg.data import datasets, pipeline
+from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
+from kerasseg.models import backbone, build_model, check_size, get_spec
+from kerasseg.run import checkpoint, directory, trained
+from kerasseg.run.directory import Run, RunDir
+from kerasseg.run.provenance import provenance
+from kerasseg.score.evaluation import evaluate
+from kerasseg.score.metrics import Scores
+from kerasseg.training import callbacks, losses, schedules
+
+
+def resolve(config: TrainConfig, class_names: tuple[str, ...], *, workdir: Path) -> Run:
+    """The run that settings ask for, with what they leave to the model and the data set filled in.
+
+    Raises:
+        InputError: an unknown model, or a size that the output stride does not divide.
+    """
+    spec = get_spec(config.model, output_stride=config.output_stride, activation=config.activation)
+    check_size(config.size, output_stride=spec.output_stride)
+    eval_size = config.eval_size
+    if eval_size == (0, 0):
+        eval_size = datasets.eval_size(config.dataset, size=config.size, output_stride=spec.output_stride)
+    check_size(eval_size, output_stride=spec.output_stride)
+    return Run(RunDir(workdir), config, class_names, eval_size, spec.output_stride)
+
+
+def train(config: TrainConfig, *, workdir: str | Path, log: Callable[[str], None] = lambda line: None) -> Scores:
+    """Trains, or goes on with, the run in `workdir`; returns the scores of its best weights on the validation split.
+
+    Args:
+        config: The settings.
+        workdir: The run directory, new or of the same settings.
+        log: Gets a line a stage.
+
+    Raises:
+        InputError: bad settings or data, another run in `workdir`, or a loss that is not finite.
+    """
+    if config.data_dir:
+        config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
+    dataset = datasets.load_for_run(config)
+    run = resolve(config, dataset.class_names, workdir=Path(workdir))
+    splits = dataset.split("train"), dataset.split("val")
+    if len(splits[0]) < config.batch_size:
+        raise InputError(f"{len(splits[0])} training examples do not fill a batch of {config.batch_size}; lower --batch_size")
+    directory.refuse_other(run)
+    for leftover in run.directory.path.glob(".partial-*"):  # of a process that was killed while writing
+        leftover.unlink(missing_ok=True)
+    for name, split in zip(("train", "val"), splits, strict=True):
+        log(f"reading {len(split)} {name} examples of {dataset.name}")
+        split.keep(limit_bytes=config.cache_mib * 2**20 // 2)
+    training = _Training(run, splits, log)
+    directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
+    return training.run_epochs()
+
+
+class _Training:
+    """One run's model, averages and progress."""
+
+    def __init__(self, run: Run, splits: tuple[Split, Split], log: Callable[[str], None]):
+        config = self.config = run.config
+        self.run, self.directory, self.log = run, run.directory, log
+        self.train_split, self.val_split = splits
+        self.progress = checkpoint.Progress()
+        checkpoint.make_deterministic(config.seed)
+        spec = get_spec(config.model, output_stride=run.output_stride, activation=config.activation)
+        classes, momentum = run.num_classes, config.bn_momentum
+        model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
+        eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
+        self.model, self.eval_model = (with_fast_kernels(model), with_fast_kernels(eval_model))
+        if not self.directory.checkpoint.exists():
+            if config.init_weights:
+                trained.load_weights(self.model, Path(config.init_weights))
+            else:
+                backbone.load_weights(self.model, spec, source=config.backbone_weights)
+        steps = len(self.train_split) // config.batch_size
+        self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
+        self.optimizer.build(self.model.trainable_variables)
+        self.average = callbacks.WeightAverage(self.model, decay=config.ema_decay)
+        loss = losses.build_loss(config, counts=lambda: self.train_split.count_labels()[: run.num_classes])
+        compile_model(self.model, self.optimizer, loss)
+        log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
+
+    def run_epochs(self) -> Scores:
+        config = self.config
+        if self.directory.checkpoint.exists():
+            self._restore()
+            self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
+        for epoch in range(self.progress.epoch, config.epochs):
+            start = time.perf_counter()
+            row = {"epoch": epoch + 1, "loss": self._fit(epoch), "learning_rate": float(self.optimizer.learning_rate)}
+            row["seconds"] = time.perf_counter() - start  # without the evaluation
+            scores = None
+            if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
+                scores = self._evaluate()
+                row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
+            self._save(row, scores)
+        return self._report()
+
+    def _fit(self, epoch: int) -> float:
+        history = self.model.fit(
+            pipeline.train_batches(self.train_split, self.config, epoch=epoch),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[callbacks.EpochBar(self.config.epochs), self.average, callbacks.StopOnNonFinite(self.optimizer)],
+        )
+        return history.history["loss"][0]
+
+    def _evaluate(self) -> Scores:
+        for variable, value in zip(self.eval_model.weights, self.average.values, strict=True):
+            variable.assign(ops.copy(value))  # JAX donates what its models hold
+        predict = trained.predictor(self.eval_model)
+        return evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
+
+    def _save(self, row: dict, scores: Scores | None) -> None:
+        """Writes weights first and the checkpoint last: killed in between, the epoch is simply done again."""
+        progress = self.progress
+        if progress.add(row, scores.miou if scores else None):
+            checkpoint.save_weights(self.eval_model, self.directory.best_weights)
+        if scores is not None:
+            checkpoint.save_weights(self.eval_model, self.directory.last_weights)
+            self.log(
+                f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * scores.miou:.2f} %, "
+                f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
+            )
+        arrays = {f"model/{v.path}": ops.convert_to_numpy(v) for v in self.model.weights}
+        arrays |= {f"average/{i}": ops.convert_to_numpy(value) for i, value in enumerate(self.average.values)}
+        arrays |= {f"optimizer/{i}": ops.convert_to_numpy(v) for i, v in enumerate(self.optimizer.variables)}
+        checkpoint.save(self.directory.checkpoint, arrays, progress)
+        self._write_history()
+        callbacks.write_summaries(row, self.directory.logs)
+
+    def _restore(self) -> None:
+        self.progress = checkpoint.restore(
+            self.directory.checkpoint, self._take, otherwise="train in another --workdir"
+        )  # fmt: skip
+        self._write_history()  # a kill may have come between the checkpoint and the table made from it
+
+    def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for variable in self.model.weights:
+            variable.assign(arrays[f"model/{variable.path}"])
+        for i, variable in enumerate(self.optimizer.variables):
+            variable.assign(arrays[f"optimizer/{i}"])
+        self.average.values = [ops.convert_to_tensor(arrays[f"average/{i}"]) for i in range(len(self.average.values))]
+
+    def _write_history(self) -> None:
+        text = io.StringIO()
+        names = ["epoch", "loss", "learning_rate", "val_miou", "val_pixel_accuracy"]  # no seconds: the same run, the same table
+        writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(self.progress.history)
+        files.write_text(self.directory.history, text.getvalue())
+
+    def _report(self) -> Scores:
+        self.eval_model.load_weights(self.directory.best_weights)
+        predict = trained.predictor(self.eval_model)
+        scores = evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
+        report = {
+            "split": "val",
+            "size": list(self.run.eval_size),
+            "best_epoch": self.progress.best_epoch,
+            "config": config_lib.for_report(self.config),
+            "scores": scores.to_json(),
+            "history": self.progress.history,
+            "backend": f"{keras.backend.backend()} {metadata.version(keras.backend.backend())}",
+            **provenance(),
+        }
+        files.write_json(self.directory.report, report)
+        return scores
+
+
+def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.losses.Loss) -> None:
+    """Makes a model ready to train, the way that is fastest under the backend."""
+    # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+
+
+def with_fast_kernels(model: keras.Model) -> keras.Model:
+    """The same model, its weights too, computed faster than Keras computes it where the backend can."""
+    if keras.backend.backend() != "torch":
+        return model
+    from kerasseg.models import torch_kernels
+
+    return torch_kernels.clone(model)

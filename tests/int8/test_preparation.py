@@ -1,0 +1,65 @@
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from kerasseg import int8
+from kerasseg.data.datasets import load_for_run
+from kerasseg.int8 import preparation
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.run import open_run
+
+SETTINGS = int8.QuantizationSettings(4, 0, "random")
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run):
+    return open_run(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def split(run):
+    return load_for_run(run.config).split("train")
+
+
+@pytest.fixture(scope="module")
+def prepared(run, split):
+    return int8.prepare(run, split, SETTINGS)
+
+
+def test_what_a_file_was_made_from_can_be_made_again(run, split, prepared):
+    story = json.loads(json.dumps(dataclasses.asdict(SETTINGS) | {"names": prepared.names}))
+    again = preparation.again(run, split, story)
+    assert int8.quantize(again) == int8.quantize(prepared)
+
+
+def test_without_the_extra_the_command_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kerasseg.int8.twin", None)
+    monkeypatch.delattr(int8, "twin", raising=False)
+    with pytest.raises(ValueError, match=r"int8_qat needs tensorflow-model-optimization .*pip install 'kerasseg\[qat\]'"):
+        preparation.load_twin()
+
+
+def test_unknown_choices_are_refused():
+    with pytest.raises(ValueError, match="calibration_choice 'best' is unknown; give one of random, covering"):
+        int8.QuantizationSettings(calibration_choice="best")
+    with pytest.raises(ValueError, match="resizes 'Doubling' is unknown; give one of whole, doubling"):
+        int8.QuantizationSettings(resizes="Doubling")
+
+
+def test_float_layers_by_name_and_by_loss(prepared):
+    named = int8.named_layers(prepared, ["aspp_project"])
+    assert named.layers == ("aspp_project",)
+    content = int8.quantize(prepared, float_layers=named)
+    assert "CONV_2D" in {one.operator for one in int8.where_it_hurts(prepared, content, [prepared.image])}
+    assert "DEQUANTIZE" in {operator.name for operator in Graph(content).operators}
+    worst = int8.worst_layers(prepared, [prepared.image], count=3)
+    assert len(worst.layers) == len(worst.tensors) == 3
+    found = int8.where_it_hurts(prepared, int8.quantize(prepared), [prepared.image])
+    assert worst.layers[0] == max(found, key=lambda one: one.lost_db).layer
+    with pytest.raises(ValueError, match="no layer 'conv_99' to leave in float; those with weights are conv, "):
+        int8.named_layers(prepared, ["conv_99"])
+    for count in (0, 5000):
+        with pytest.raises(ValueError, match=f"{count} layers are to stay in float; give a number from 1 to {len(found)}"):
+            int8.worst_layers(prepared, [prepared.image], count=count)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from kerasseg import int8
+from kerasseg.int8 import calibration
+from kerasseg.lite import interpreter
+from kerasseg.models import build_model
+from tests.lite.nets import real_output
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model("tiny", size=(64, 64), num_classes=4, batch_size=1)
+
+
+@pytest.fixture(scope="module")
+def prepared(model):
+    images = np.random.default_rng(1).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    return int8.prepare_model(model, calibration.representative(images))
+
+
+@pytest.fixture(scope="module")
+def content(prepared):
+    return int8.quantize(prepared)
+
+
+def test_the_file_gives_the_models_logits(model, content):
+    expected = model.predict_on_batch(IMAGE)
+    assert np.abs(real_output(content, IMAGE)[0] - expected).max() <= 0.35 * np.abs(expected).max()
+
+
+def test_a_file_is_int8_throughout_and_has_no_wrapped_convolutions(content):
+    raw = Interpreter(model_content=content, experimental_preserve_all_tensors=False)
+    raw.allocate_tensors()
+    operators = {operation["op_name"] for operation in raw._get_ops_details()}
+    assert "SPACE_TO_BATCH_ND" not in operators
+    assert not operators & {"QUANTIZE", "DEQUANTIZE"}
+    assert {tensor["dtype"] for tensor in raw.get_tensor_details()} <= {np.int8, np.int32}
+
+
+@pytest.mark.parametrize("io_type", ["uint8", "float32"])
+def test_input_and_output_types(prepared, io_type):
+    loaded = interpreter.LoadedModel(int8.quantize(prepared, io_type=io_type))
+    assert loaded.input.dtype == loaded.output.dtype == np.dtype(io_type)
+
+
+def test_reference_kernels_and_xnnpack_agree_to_a_few_steps(content):
+    outputs = []
+    for kernels in interpreter.KERNELS:
+        loaded = interpreter.LoadedModel(content, kernels=kernels)
+        loaded.set_image(IMAGE)
+        loaded.invoke()
+        outputs.append(loaded.raw_logits().astype(int))
+    assert np.abs(outputs[0] - outputs[1]).max() <= 6
+
+
+def test_an_unknown_type_is_refused(prepared):
+    with pytest.raises(ValueError, match="io_type 'int16' is unknown; give one of int8, uint8, float32"):
+        int8.quantize(prepared, io_type="int16")

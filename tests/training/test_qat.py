@@ -1,0 +1,106 @@
+"""Fine-tuning, stopping and resuming on the first blocks of V3-Small: tracing a twin costs time a layer."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from kerasseg import files, int8, training
+from kerasseg.data.datasets import load_for_run
+from kerasseg.int8 import twin
+from kerasseg.lite import interpreter
+from kerasseg.models import variants
+from kerasseg.run import open_run
+from kerasseg.score import evaluate_together
+from kerasseg.training import qat
+from tests.conftest import TINY
+
+SETTINGS = int8.QuantizationSettings(4, 0, "random", epochs=2, learning_rate=1e-4)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Of `tiny` without its later blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(variants.MODELS, "short", dataclasses.replace(variants.MODELS["tiny"], last_block=3))
+        workdir = tmp_path_factory.mktemp("runs") / "short"
+        training.train(dataclasses.replace(TINY, model="short", epochs=1), workdir=workdir)
+        yield open_run(workdir)
+
+
+@pytest.fixture(scope="module")
+def splits(run):
+    dataset = load_for_run(run.config)
+    return dataset.split("train"), dataset.split("val")
+
+
+def _tuned(run, splits, folder):
+    shutil.copytree(run.directory.path, folder, ignore=shutil.ignore_patterns("qat"), dirs_exist_ok=True)
+    lines: list[str] = []
+    copied = open_run(folder)
+    fresh = int8.prepare(copied, splits[0], SETTINGS)
+    return training.fine_tune(copied, fresh, splits, SETTINGS, log=lines.append), lines
+
+
+def _weights(prepared):
+    return {variable.path: np.array(variable) for variable in prepared.model.weights}
+
+
+@pytest.fixture(scope="module")
+def tuned(run, splits, tmp_path_factory):
+    return _tuned(run, splits, tmp_path_factory.mktemp("qat") / "whole")
+
+
+def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, splits, tuned):
+    tuned, lines = tuned
+    assert len(lines) == 2
+    assert "QAT epoch 2/2" in lines[1]
+    before, after = _weights(int8.prepare(run, splits[0], SETTINGS)), _weights(tuned)
+    assert any((value != before[path]).any() for path, value in after.items())
+    content = int8.quantize(tuned)
+    predicts = [
+        twin.predictor(tuned.twin(size=run.eval_size, batch_size=1)),
+        interpreter.predictor(interpreter.LoadedModel(content)),
+    ]
+    _, agreement = evaluate_together(predicts, splits[1], class_names=run.class_names, size=run.eval_size)
+    assert agreement[1] > 0.995
+
+
+def test_stopped_and_resumed_it_ends_the_same_to_the_bit(run, splits, tuned, tmp_path):
+    # As if the process had been killed after the first epoch: go back to its checkpoint.
+    first = tmp_path / "again"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qat, "evaluate", _stop_at_second(qat.evaluate))
+        with pytest.raises(KeyboardInterrupt):
+            _tuned(run, splits, first)
+    resumed, lines = _tuned(run, splits, first)
+    assert lines[0] == "resuming QAT after epoch 1 of 2"
+    weights = _weights(resumed)
+    for path, value in _weights(tuned[0]).items():
+        np.testing.assert_array_equal(weights[path], value)
+
+
+def _stop_at_second(evaluate):
+    calls = []
+
+    def stopping(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*arguments, **options)
+
+    return stopping
+
+
+def test_other_settings_and_a_broken_checkpoint_are_refused(run, splits, tuned, tmp_path):
+    shutil.copytree(run.directory.path, tmp_path / "run", ignore=shutil.ignore_patterns("qat"))
+    copied = open_run(tmp_path / "run")
+    story = dataclasses.asdict(SETTINGS) | {"weights_sha256": files.sha256(copied.directory.best_weights)}
+    files.write_json(tmp_path / "run" / "qat" / "settings.json", story)
+    other = dataclasses.replace(SETTINGS, epochs=5)
+    with pytest.raises(ValueError, match=r"holds QAT with other settings: epochs \(2 there, 5 asked\).*or remove that folder"):
+        training.fine_tune(copied, tuned[0], splits, other)
+    (tmp_path / "run" / "qat" / "checkpoint.npz").write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match=r"checkpoint.npz cannot be resumed from .*restore it or remove its folder"):
+        training.fine_tune(copied, tuned[0], splits, SETTINGS)
