@@ -30,7 +30,13 @@ TINY = TrainConfig(
 
 
 # Files of the suite that take longest begin first: a worker that is left alone with one at the end would idle the other.
-LONGEST = ("training/test_loop.py", "test_notebooks.py", "training/test_qat.py", "test_convert.py", "models/test_torch_kernels.py")
+LONGEST = (
+    "training/test_loop.py",
+    "test_notebooks.py",
+    "training/test_qat.py",
+    "test_convert.py",
+    "models/test_torch_kernels.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
