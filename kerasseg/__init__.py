@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kerasseg.models import list_models as list_models
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "build_model", "list_datasets", "list_models", "load_dataset"]
+__all__ = ["build_model", "list_datasets", "list_models", "load_dataset"]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__, submod_attrs={"data.datasets": ["list_datasets", "load_dataset"], "models": ["build_model", "list_models"]}

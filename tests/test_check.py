@@ -9,6 +9,8 @@ from kerasseg import files
 from kerasseg.run import RunDir, directory, open_run
 from tests.conftest import assert_one_line, kerasseg, write_picture
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_report(tiny_run, tiny_int8, tmp_path):
     report_path = tmp_path / "report.json"

@@ -7,6 +7,8 @@ from kerasseg.errors import InputError
 from kerasseg.reports import comparison
 from tests.conftest import assert_one_line, kerasseg
 
+pytestmark = pytest.mark.slow
+
 
 def _copy(run, path, **settings):
     """A copy of a run directory that says it was trained with other settings."""

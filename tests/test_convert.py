@@ -6,6 +6,8 @@ import pytest
 from kerasseg import files
 from tests.conftest import assert_one_line, kerasseg
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("recipe", ["int8", "float16"])
 def test_a_file_and_its_story(tiny_run, tmp_path, recipe):

@@ -1,10 +1,13 @@
 import keras
 import numpy as np
+import pytest
 
 from kerasseg import files
 from kerasseg.mcu import boards
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.lite.nets import int8, network
+
+pytestmark = pytest.mark.slow
 
 
 def test_sources_and_reports(tiny_run, tiny_int8, tmp_path):

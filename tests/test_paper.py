@@ -7,6 +7,8 @@ from kerasseg.errors import InputError
 from kerasseg.models import get_spec
 from tests.conftest import REPOSITORY, assert_one_line, command
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def paper():

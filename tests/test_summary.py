@@ -1,4 +1,8 @@
+import pytest
+
 from tests.conftest import assert_one_line, command, kerasseg
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_command_prints_the_table_and_refuses_sizes():

@@ -8,6 +8,8 @@ from kerasseg.int8 import calibration, equalization, folding
 from kerasseg.models import build_model, get_spec
 from tests.int8.test_folding import lively
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
 IMAGE = IMAGES[:1].astype(np.float32)
 

@@ -10,6 +10,8 @@ from kerasseg.int8 import preparation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.run import open_run
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = int8.QuantizationSettings(4, 0, "random")
 
 

@@ -29,6 +29,7 @@ def test_operators_on_the_cpu_stand_beside_the_time():
     assert "1 operator(s) on the CPU that it leaves out" in found.line()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["edge_sliced", "edge_small", "micro_128"])
 def test_our_rows_leave_nothing_to_the_cpu(name):
     side = int(name[6:]) if name.startswith("micro_") else 96

@@ -1,4 +1,5 @@
 import keras
+import pytest
 
 from kerasseg.models import MODELS, build_model, macs
 from kerasseg.models.macs import count_macs
@@ -26,6 +27,7 @@ def test_macs_do_not_depend_on_the_batch():
     assert count_macs(build_model("tiny", batch_size=1)) == count_macs(build_model("tiny"))
 
 
+@pytest.mark.slow
 def test_every_model_has_a_row():
     rows = macs.summary(size=(64, 64), num_classes=21)
     assert [row["model"] for row in rows] == list(MODELS)

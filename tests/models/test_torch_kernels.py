@@ -4,6 +4,8 @@ import pytest
 
 from tests.conftest import command, kerasseg
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import json, sys
 import keras, numpy as np, torch

@@ -8,6 +8,8 @@ from kerasseg.models import build_model
 from kerasseg.score import engines
 from tests.int8.test_folding import lively
 
+pytestmark = pytest.mark.slow
+
 SIZE = (64, 64)
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8)
 

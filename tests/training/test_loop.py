@@ -14,6 +14,8 @@ from kerasseg import files, training
 from kerasseg.run import RunDir
 from tests.conftest import REPOSITORY, TINY, assert_one_line, command, folder_dataset, kerasseg, write_picture
 
+pytestmark = pytest.mark.slow
+
 FLAGS = [
     "--model=tiny", "--dataset=shapes", "--size=64,64", "--backbone_weights=none",
     "--batch_size=4", "--train_examples=8", "--val_examples=2",

@@ -16,6 +16,8 @@ from kerasseg.score import evaluate_together
 from kerasseg.training import qat
 from tests.conftest import TINY
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = int8.QuantizationSettings(4, 0, "random", epochs=2, learning_rate=1e-4)
 
 

@@ -11,6 +11,8 @@ from kerasseg.models import build_model, get_spec, list_models
 from tests.int8.test_folding import lively
 from tests.lite.nets import real_output
 
+pytestmark = pytest.mark.slow
+
 SIZE = (64, 64)
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8)
 
