@@ -1,8 +1,10 @@
+import configparser
 import importlib.util
 import re
 
 import pytest
 
+from kerasseg.__main__ import VERBS
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -34,7 +36,23 @@ def test_every_generated_number_is_the_one_in_results(generator, name):
 
 
 def test_every_command_of_the_readme_exists():
-    for module in re.findall(r"python -m (kerasseg\.\w+)", README):
-        assert importlib.util.find_spec(module) is not None
+    code = "\n".join(re.findall(r"```(?:python)?\n(.*?)```", README, re.DOTALL))
+    verbs = re.findall(r"^kerasseg (\w+)", code, re.MULTILINE)
+    assert len(verbs) > 10
+    assert set(verbs) <= VERBS.keys()
     for script in re.findall(r"python (tflite/\w+\.py)", README):
         assert (REPOSITORY / script).is_file()
+
+
+def test_links_work_from_an_index_page_too():
+    setup = configparser.ConfigParser()
+    setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
+    address = re.search(r"Source = (\S+)", setup["metadata"]["project_urls"])[1]
+    raw = address.replace("github.com", "raw.githubusercontent.com")
+    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert len(links) > 5
+    for link in links:
+        assert link.startswith(("https://", "#")), f"{link} is relative"
+        for start in (f"{address}/blob/main/", f"{raw}/main/"):
+            if link.startswith(start):
+                assert (REPOSITORY / link.removeprefix(start).split("#")[0]).is_file(), link
