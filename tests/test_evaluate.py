@@ -1,7 +1,11 @@
 import shutil
 
+import pytest
+
 from kerasseg import files
 from tests.conftest import assert_one_line, command, kerasseg
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_command_writes_report_and_figures(tiny_run):

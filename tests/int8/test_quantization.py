@@ -8,6 +8,8 @@ from kerasseg.lite import interpreter
 from kerasseg.models import build_model
 from tests.lite.nets import real_output
 
+pytestmark = pytest.mark.slow
+
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
 
 
