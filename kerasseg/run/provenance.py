@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("kerasseg", "tensorflow", "keras", "ai-edge-litert", "numpy")
+PACKAGES = ("kerasseg", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "jax", "torch")
 
 
 def provenance() -> dict[str, Any]:
