@@ -1,40 +1,22 @@
-"""What happens beside a training step: the weights' average, the watch on the loss, the bar, TensorBoard."""
+"""What happens beside a training step: the watch on the loss, the bar, TensorBoard.
 
+Those of each step are safe on another thread (`async_safe`), so that Keras does not wait for every loss to arrive.
+"""
+
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasseg.errors import InputError
 
 
-class WeightAverage(keras.callbacks.Callback):
-    """An exponential moving average of every weight, the batch norm statistics too.
-
-    The decay starts low and rises to `decay`, min(decay, (1 + n) / (10 + n)) at step n, as in TensorFlow's
-    ExponentialMovingAverage. Unlike an optimizer's own average it is never written into the model that trains.
-    """
-
-    def __init__(self, model: keras.Model, *, decay: float):
-        """Starts from the weights that `model` has now."""
-        super().__init__()
-        self.decay = decay
-        self.values = [ops.copy(ops.stop_gradient(variable.value)) for variable in model.weights]
-
-    def on_train_batch_end(self, batch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        step = int(self.model.optimizer.iterations)
-        decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
-        self.values = [
-            average * decay + ops.cast(ops.stop_gradient(variable.value), average.dtype) * (1 - decay)
-            for average, variable in zip(self.values, self.model.weights, strict=True)
-        ]
-
-
 class EpochBar(keras.callbacks.ProgbarLogger):
     """Keras' own progress, which would take each epoch, fitted by itself, for the last."""
+
+    async_safe = True
 
     def __init__(self, epochs: int):
         super().__init__()
@@ -44,19 +26,43 @@ class EpochBar(keras.callbacks.ProgbarLogger):
         super().set_params(params | {"epochs": self.total})
 
 
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises InputError at the first step whose loss is not finite."""
+class FirstStep(keras.callbacks.Callback):
+    """Says that the step is being compiled, and how long it took until the first one was done."""
 
-    def __init__(self, optimizer: keras.Optimizer):
+    async_safe = True
+
+    def __init__(self, log: Callable[[str], None]):
         super().__init__()
-        self.optimizer = optimizer
+        self.log = log
+        self.start = 0.0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self.start:
+            self.start = time.perf_counter()
+            self.log("compiling the training step")
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.start >= 0:
+            self.log(f"first step after {time.perf_counter() - self.start:.1f} s")
+            self.start = -1.0
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Raises InputError within a few steps of one whose loss is not finite, at the epoch's end at the latest."""
+
+    async_safe = True
+
+    def __init__(self, rate: Callable[[int], float], *, first_step: int):
+        """Takes the learning rate by step, and the steps before this epoch."""
+        super().__init__()
+        self.rate, self.first_step = rate, first_step
 
     def on_train_batch_end(self, batch, logs=None):
         if not np.isfinite(logs["loss"]):
+            step = self.first_step + batch
             raise InputError(
-                f"the loss is {logs['loss']} at step {int(self.optimizer.iterations)}, learning rate "
-                f"{float(self.optimizer.learning_rate):.3g}; try a lower --learning_rate, more --warmup_epochs, "
-                "a smaller --clip_norm, or --precision=float32"
+                f"the loss is {logs['loss']} at step {step + 1}, learning rate {float(self.rate(step)):.3g}; try a lower "
+                "--learning_rate, more --warmup_epochs, a smaller --clip_norm, or --precision=float32"
             )
 
 

@@ -6,6 +6,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
 from kerasseg.training import callbacks, losses, schedules
+from kerasseg.training.averaging import AveragingModel
 
 
 def resolve(config: TrainConfig, class_names: tuple[str, ...], *, workdir: Path) -> Run:
@@ -81,20 +83,28 @@ class _Training:
         self.train_split, self.val_split = splits
         self.progress = checkpoint.Progress()
         checkpoint.make_deterministic(config.seed)
+        with _building():
+            self._build(run, log)
+
+    def _build(self, run: Run, log: Callable[[str], None]) -> None:
+        config = self.config
         spec = get_spec(config.model, output_stride=run.output_stride, activation=config.activation)
         classes, momentum = run.num_classes, config.bn_momentum
         model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
         eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
-        self.model, self.eval_model = (with_fast_kernels(model), with_fast_kernels(eval_model))
+        fast = with_fast_kernels(model)
+        self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
+        self.eval_model = with_fast_kernels(eval_model)
         if not self.directory.checkpoint.exists():
             if config.init_weights:
                 trained.load_weights(self.model, Path(config.init_weights))
             else:
                 backbone.load_weights(self.model, spec, source=config.backbone_weights)
-        steps = len(self.train_split) // config.batch_size
+        self.first_step = callbacks.FirstStep(log)
+        steps = self.steps = len(self.train_split) // config.batch_size
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
-        self.average = callbacks.WeightAverage(self.model, decay=config.ema_decay)
+        self.model.averaging(self.optimizer, decay=config.ema_decay)
         loss = losses.build_loss(config, counts=lambda: self.train_split.count_labels()[: run.num_classes])
         compile_model(self.model, self.optimizer, loss)
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
@@ -122,13 +132,19 @@ class _Training:
             epochs=epoch + 1,
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[callbacks.EpochBar(self.config.epochs), self.average, callbacks.StopOnNonFinite(self.optimizer)],
+            callbacks=[
+                self.first_step,
+                callbacks.EpochBar(self.config.epochs),
+                callbacks.StopOnNonFinite(
+                    schedules.schedule(self.config, steps_per_epoch=self.steps), first_step=epoch * self.steps
+                ),
+            ],
         )
         return history.history["loss"][0]
 
     def _evaluate(self) -> Scores:
-        for variable, value in zip(self.eval_model.weights, self.average.values, strict=True):
-            variable.assign(ops.copy(value))  # JAX donates what its models hold
+        for variable, average in zip(self.eval_model.weights, self.model.averages, strict=True):
+            variable.assign(ops.copy(average.value))  # JAX donates what its models hold
         predict = trained.predictor(self.eval_model)
         return evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
 
@@ -144,7 +160,6 @@ class _Training:
                 f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
             )
         arrays = {f"model/{v.path}": ops.convert_to_numpy(v) for v in self.model.weights}
-        arrays |= {f"average/{i}": ops.convert_to_numpy(value) for i, value in enumerate(self.average.values)}
         arrays |= {f"optimizer/{i}": ops.convert_to_numpy(v) for i, v in enumerate(self.optimizer.variables)}
         checkpoint.save(self.directory.checkpoint, arrays, progress)
         self._write_history()
@@ -161,7 +176,6 @@ class _Training:
             variable.assign(arrays[f"model/{variable.path}"])
         for i, variable in enumerate(self.optimizer.variables):
             variable.assign(arrays[f"optimizer/{i}"])
-        self.average.values = [ops.convert_to_tensor(arrays[f"average/{i}"]) for i in range(len(self.average.values))]
 
     def _write_history(self) -> None:
         text = io.StringIO()
@@ -189,6 +203,15 @@ class _Training:
         return scores
 
 
+def _building() -> AbstractContextManager:
+    """Where a network is made: under JAX on the processor, since every shape of a fresh weight is compiled by itself."""
+    if keras.backend.backend() != "jax":
+        return nullcontext()
+    import jax
+
+    return jax.default_device(jax.local_devices(backend="cpu")[0])
+
+
 def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.losses.Loss) -> None:
     """Makes a model ready to train, the way that is fastest under the backend."""
     # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
@@ -197,8 +220,12 @@ def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.lo
 
 def with_fast_kernels(model: keras.Model) -> keras.Model:
     """The same model, its weights too, computed faster than Keras computes it where the backend can."""
-    if keras.backend.backend() != "torch":
-        return model
-    from kerasseg.models import torch_kernels
+    if keras.backend.backend() == "torch":
+        from kerasseg.models import torch_kernels
 
-    return torch_kernels.clone(model)
+        return torch_kernels.clone(model)
+    if keras.backend.backend() == "jax":
+        from kerasseg.models import jax_kernels
+
+        return jax_kernels.clone(model)
+    return model

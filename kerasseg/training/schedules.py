@@ -44,6 +44,16 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return dict(vars(self))
 
 
+def schedule(config: TrainConfig, *, steps_per_epoch: int) -> WarmupDecay:
+    """The learning rate of a run, by step."""
+    return WarmupDecay(
+        config.schedule,
+        peak=config.learning_rate,
+        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
+        total_steps=config.epochs * steps_per_epoch,
+    )
+
+
 def build_optimizer(config: TrainConfig, *, steps_per_epoch: int, is_backbone: Callable[[str], bool]) -> keras.Optimizer:
     """The optimizer of a run.
 
@@ -52,16 +62,10 @@ def build_optimizer(config: TrainConfig, *, steps_per_epoch: int, is_backbone: C
         steps_per_epoch: Batches in an epoch.
         is_backbone: Variable path -> whether it learns at `backbone_lr_factor` times the rate.
     """
-    schedule = WarmupDecay(
-        config.schedule,
-        peak=config.learning_rate,
-        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
-        total_steps=config.epochs * steps_per_epoch,
-    )
     common: dict = {
         "factor_of": lambda path: config.backbone_lr_factor if is_backbone(path) else 1.0,
         "name": config.optimizer,
-        "learning_rate": schedule,
+        "learning_rate": schedule(config, steps_per_epoch=steps_per_epoch),
         "weight_decay": config.weight_decay,
         "global_clipnorm": config.clip_norm or None,
     }
