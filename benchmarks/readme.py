@@ -70,6 +70,26 @@ def demo_table(results: Path) -> str:
     )
 
 
+def gpu_line(results: Path) -> str:
+    """What was seen on a GPU."""
+    seen = files.read_json(results / "gpu.json")
+    step, train = seen["step"], seen["train"]
+    rates = train["ms_a_step"]
+    return "\n".join(
+        (
+            f"- `{step['model']}`, {step['size'][0]}x{step['size'][1]}, batch {step['batch_size']}, {step['precision']}: "
+            f"{min(step['ms']):.1f} to {max(step['ms']):.1f} ms a step, {step['kernels']:,} kernels, "
+            f"{step['peak_memory_mib']:.0f} MiB at most.",
+            f"- `train` on CamVid, {train['size'][0]}x{train['size'][1]}, batch {train['batch_size']}: "
+            f"{rates['median']} ms a step ({rates['least']} to {rates['most']}); {train['from_command_to_first_step_s']} s "
+            f"from the command to the first step; {train['epochs_in_155_s']} of 45 epochs in 155 s, then the time was over.",
+            f"- Before: {seen['before']}.",
+            "",
+            seen["method"],
+        )
+    )
+
+
 def pipeline_line(results: Path) -> str:
     """The input pipeline against the training step."""
     rates = [files.read_json(results / f"input_pipeline_{name}.json") for name in ("float32", "mixed_bfloat16")]
@@ -113,7 +133,8 @@ def winograd_table(results: Path) -> str:
 
 BLOCKS = {
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
-    "steps": steps_table, "winograd": winograd_table, **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS,
+    "steps": steps_table, "winograd": winograd_table, "gpu": gpu_line,
+    **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS,
 }  # fmt: skip
 
 

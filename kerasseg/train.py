@@ -1,5 +1,6 @@
 """kerasseg train: trains a model and leaves a run directory; the same command again resumes it."""
 
+import os
 from dataclasses import dataclass
 
 from kerasseg import cli
@@ -13,11 +14,19 @@ class TrainOptions(TrainConfig):
 
     workdir: str = setting("", "run directory; one of the same settings is resumed")
     config: str = setting("", "JSON file of settings, such as another run's config.json; flags override it")
+    compile_cache: str = setting(
+        "~/.cache/kerasseg/jax",
+        "with KERAS_BACKEND=jax: folder of what was compiled, so that the next run starts sooner; empty for none",
+    )
 
 
 def main(options: TrainOptions) -> None:
     if not options.workdir:
         raise InputError("--workdir is missing; name the run directory to make or resume")
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        from kerasseg.training import compilation
+
+        compilation.set_up_jax(cache=options.compile_cache)
     from kerasseg import training
 
     scores = training.train(cli.part(options, TrainConfig), workdir=options.workdir, log=cli.say)

@@ -1,4 +1,8 @@
-"""Depthwise convolutions as JAX computes them fast: XLA's gradient of a grouped convolution costs what a dense one's does."""
+"""Convolutions as JAX computes them fast: depthwise ones as shifted sums, and on a GPU all others as matrix products.
+
+On a processor XLA's gradient of a grouped convolution costs what a dense one's does. On a GPU cuDNN has to try each of
+its ways for each shape, which takes minutes before the first step, and what it takes untried is slow (BUILD.md).
+"""
 
 import functools
 
@@ -17,6 +21,13 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return convolve(inputs, kernel, self.strides[0], self.dilation_rate[0], self.padding)
 
 
+class Conv2D(keras.layers.Conv2D):
+    """Keras' layer, for those that `is_product` accepts, as a matrix product. The name is Keras' own here, too."""
+
+    def convolution_op(self, inputs, kernel):
+        return as_product(inputs, keras.ops.convert_to_tensor(kernel), self.dilation_rate[0])
+
+
 def is_plain(layer: keras.Layer) -> bool:
     """Whether it is a depthwise convolution with one kernel a channel, and nothing after it."""
     return (
@@ -27,15 +38,31 @@ def is_plain(layer: keras.Layer) -> bool:
     )
 
 
+def is_product(layer: keras.Layer) -> bool:
+    """Whether it is a convolution that keeps height and width, with channels enough for a matrix product."""
+    return (
+        type(layer) is keras.layers.Conv2D
+        and (layer.strides, layer.groups, layer.data_format) == ((1, 1), 1, "channels_last")
+        and (layer.padding == "same" or layer.kernel_size == (1, 1))
+        and len(set(layer.dilation_rate)) == 1
+        and all(size % 2 for size in layer.kernel_size)
+        and min(layer.kernel.shape[2:]) >= 8
+    )
+
+
 def clone(model: keras.Model) -> keras.Model:
-    """A model with the same weights and names whose depthwise convolutions are computed by `convolve`."""
+    """A model with the same weights and names whose convolutions are computed by `convolve` and, on a GPU, `as_product`."""
     fast = keras.models.clone_model(model, clone_function=_fast)
     fast.set_weights(model.get_weights())
     return fast
 
 
 def _fast(layer: keras.Layer) -> keras.Layer:
-    kind = DepthwiseConv2D if is_plain(layer) else layer.__class__
+    kind = layer.__class__
+    if is_plain(layer):
+        kind = DepthwiseConv2D
+    elif jax.default_backend() == "gpu" and is_product(layer):
+        kind = Conv2D
     return kind.from_config(layer.get_config())
 
 
@@ -131,3 +158,42 @@ def _to_inputs(padded, kernel, stride, dilation, gradient):
 
 
 _convolve.defvjp(_forward, _backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def as_product(inputs: jax.Array, kernel: jax.Array, dilation: int) -> jax.Array:
+    """A convolution of stride 1 and "same" padding: every pixel's neighbourhood as a row of a matrix, times the kernel.
+
+    Args:
+        inputs: (B, H, W, C) float.
+        kernel: (k, l, C, D), of the same dtype.
+        dilation: Of height and width alike.
+
+    Returns:
+        (B, H, W, D), of the dtype of `inputs`.
+    """
+    return jnp.dot(_neighbours(inputs, kernel.shape[:2], dilation), kernel.reshape(-1, kernel.shape[3]))
+
+
+def _neighbours(inputs, taps, dilation):
+    """(B, H, W, k * l * C)."""
+    height, width = inputs.shape[1:3]
+    lacks = [dilation * (size - 1) for size in taps]
+    padded = jnp.pad(inputs, ((0, 0), *((lack // 2, lack - lack // 2) for lack in lacks), (0, 0)))
+    shifts = [(i * dilation, j * dilation) for i in range(taps[0]) for j in range(taps[1])]
+    return jnp.concatenate([_shifted(padded, top, left, height, width, 1) for top, left in shifts], -1)
+
+
+def _product_forward(inputs, kernel, dilation):
+    return as_product(inputs, kernel, dilation), (inputs, kernel)
+
+
+def _product_backward(dilation, kept, gradient):
+    inputs, kernel = kept
+    rows = _neighbours(inputs, kernel.shape[:2], dilation)
+    to_kernel = jnp.einsum("bhwn,bhwd->nd", rows, gradient).reshape(kernel.shape)
+    back = jnp.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+    return as_product(gradient, back, dilation), to_kernel
+
+
+as_product.defvjp(_product_forward, _product_backward)

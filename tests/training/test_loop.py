@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,10 +127,12 @@ def test_one_step_trains_under_jax_where_there_is_no_tensorflow(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
     result = command(
         "-m", "kerasseg.train", *FLAGS, "--epochs=1", "--train_examples=4", "--val_examples=1", f"--workdir={tmp_path / 'run'}",
-        KERAS_BACKEND="jax", PYTHONPATH=str(tmp_path),
+        f"--compile_cache={tmp_path / 'compiled'}", KERAS_BACKEND="jax", PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "epoch 1/1: loss" in result.stdout
+    assert re.search(r"compiling the training step\nfirst step after \d+\.\d s\n", result.stdout)
+    assert any((tmp_path / "compiled").iterdir())
     assert (tmp_path / "run" / "best.weights.h5").is_file()
 
 
