@@ -21,28 +21,29 @@ class BenchmarkOptions:
     precision: str = setting("float32", "of the training step", choices=("float32", "mixed_bfloat16"))
 
 
-def measure(options: BenchmarkOptions) -> dict:
-    """Times both on 256x256 crops in batches of 8, in one process, with the deterministic ops that training uses."""
-    import keras
-    import tensorflow as tf
-
-    from kerasseg.data import datasets, pipeline
+def build(config: TrainConfig, *, num_classes: int, precision: str):
+    """The model, ready to train with the deterministic ops that training uses."""
     from kerasseg.models import backbone, build_model
-    from kerasseg.run.provenance import provenance
-    from kerasseg.training import losses, schedules
+    from kerasseg.run import checkpoint
+    from kerasseg.training import loop, losses, schedules
 
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(0)
+    checkpoint.make_deterministic(0)
+    model = build_model(config.model, size=config.size, num_classes=num_classes, precision=precision)
+    optimizer = schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns)
+    loop.compile_model(model, optimizer, losses.SegmentationLoss())
+    return model
+
+
+def measure(options: BenchmarkOptions) -> dict:
+    """Times both on 256x256 crops in batches of 8, in one process."""
+    from kerasseg.data import datasets, pipeline
+    from kerasseg.run.provenance import provenance
+
     config = TrainConfig(model="v3large_sliced", dataset="camvid", data_dir=options.data_dir)
     dataset = datasets.load_dataset("camvid", data_dir=options.data_dir)
     split = dataset.split("train")
     split.keep(limit_bytes=config.cache_mib * 2**20)
-    model = build_model("v3large_sliced", size=config.size, num_classes=dataset.num_classes, precision=options.precision)
-    model.compile(
-        schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns),
-        losses.SegmentationLoss(),
-        jit_compile=False,
-    )
+    model = build(config, num_classes=dataset.num_classes, precision=options.precision)
     images, labels = next(iter(pipeline.train_batches(split, config, epoch=0)))
     model.train_on_batch(images, labels)
 

@@ -42,7 +42,7 @@ def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
 
     from kerasseg import int8
     from kerasseg.int8 import calibration
-    from kerasseg.lite import converter, interpreter, latency
+    from kerasseg.lite import converter, inspection, interpreter, latency
     from kerasseg.models import get_spec
 
     keras.utils.set_random_seed(0)
@@ -63,7 +63,7 @@ def _rows(name: str, side: int, options: BenchmarkOptions) -> list[dict]:
     return [
         {
             "model": name, "size": [side, side], "file": kind, "bytes": len(content), **timing.to_json(),
-            "partitions": interpreter.partitions(content)[0], "faster_than_float": timings[0].median_ms / timing.median_ms,
+            "partitions": inspection.partitions(content)[0], "faster_than_float": timings[0].median_ms / timing.median_ms,
         }
         for (kind, content), timing in zip(contents.items(), timings, strict=True)
     ]  # fmt: skip

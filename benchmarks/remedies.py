@@ -24,7 +24,7 @@ def measure(options: BenchmarkOptions) -> dict:
     from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
     from kerasseg.int8 import calibration, equalization, folding, quantization, ranges
-    from kerasseg.lite import converter, interpreter
+    from kerasseg.lite import converter, inspection, interpreter
     from kerasseg.run import trained
     from kerasseg.run.directory import open_run
     from kerasseg.run.provenance import provenance
@@ -47,7 +47,7 @@ def measure(options: BenchmarkOptions) -> dict:
 
     model = trained.load_trained(run)
     folded = folding.fold(model)
-    inspector = interpreter.Inspector(plain_int8(model, representative))  # XNNPACK does not take this one
+    inspector = inspection.Inspector(plain_int8(model, representative))  # XNNPACK does not take this one
 
     def predict(images):
         inspector.run(images.astype(np.float32))

@@ -1,10 +1,12 @@
 """What several tests share: the real data where it is there, a trained tiny run, and commands as a user types them."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,19 @@ def tiny_run(tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
     training.train(TINY, workdir=workdir, log=lambda line: None)
     return workdir
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory) -> Iterator[Path]:
+    """A run of `short`, `tiny` without its later blocks: tracing a network for QAT costs time a layer."""
+    from kerasseg.models import variants
+    from kerasseg.training import loop as training
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(variants.MODELS, "short", dataclasses.replace(variants.MODELS["tiny"], last_block=3))
+        workdir = tmp_path_factory.mktemp("runs") / "short"
+        training.train(dataclasses.replace(TINY, model="short", epochs=1), workdir=workdir, log=lambda line: None)
+        yield workdir
 
 
 @pytest.fixture(scope="session")

@@ -30,8 +30,8 @@ def test_a_file_and_its_story(tiny_run, tmp_path, recipe):
         assert report["calibration"] is None
 
 
-def test_qat_and_strict(tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
+def test_qat_and_strict(short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "run")
     result = kerasseg("convert", f"--workdir={tmp_path / 'run'}", "--recipe=int8_qat", "--epochs=1", "--calibration_examples=4",
         "--strict",
     )  # fmt: skip

@@ -49,7 +49,7 @@ def test_links_work_from_an_index_page_too():
     setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
     address = re.search(r"Source = (\S+)", setup["metadata"]["project_urls"])[1]
     raw = address.replace("github.com", "raw.githubusercontent.com")
-    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    links = re.findall(r"\]\(([^)\s]+)", README)
     assert len(links) > 5
     for link in links:
         assert link.startswith(("https://", "#")), f"{link} is relative"

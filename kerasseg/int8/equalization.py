@@ -15,108 +15,11 @@ import numpy as np
 
 from kerasseg.int8 import folding
 from kerasseg.int8.calibration import Representative
+from kerasseg.int8.channels import Channels, is_hard_swish
 from kerasseg.models import graph
 
 STRENGTH = 0.65  # a of SmoothQuant
 FLOOR = 0.02  # of a tensor's range: channels that hardly fire are scaled as if they reached so far
-SIXTH = 1 / 6
-
-_HOMOGENEOUS = (
-    keras.layers.ReLU, keras.layers.ZeroPadding2D, keras.layers.GlobalAveragePooling2D, keras.layers.Resizing,
-    keras.layers.Add, keras.layers.Multiply, keras.layers.Concatenate,
-)  # fmt: skip
-
-
-class Channels:
-    """Which channels of which tensors must be scaled alike: a union-find whose edges carry a factor.
-
-    Attributes:
-        fixed: Root -> the scale it must have.
-        split: Names of the hard-swish layers that can do without their 1/6.
-    """
-
-    def __init__(self, model: keras.Model, *, gated: frozenset[str], untied: frozenset[str]):
-        self._parents: list[int] = []
-        self._factors: list[float] = []  # scale of a channel = factor * scale of its parent
-        self._of: dict[int, np.ndarray] = {}
-        self._demands: list[tuple[int, float]] = []
-        self.fixed: dict[int, float] = {}
-        self._add(model.input, fixed=1.0)
-        for layer in model.operations:
-            if not isinstance(layer, keras.layers.InputLayer):
-                self._visit(layer, layer.name in gated, layer.name in untied)
-        self._demand(model.output, 1.0)
-        for channel, scale in self._demands:
-            root, factor = self.find(channel)  # where a whole hard-swish is asked for as well, it stays whole
-            self.fixed[root] = max(scale / factor, self.fixed.get(root, 0.0))
-        self.split = {
-            layer.name for layer in model.layers
-            if is_hard_swish(layer)
-            and (layer.name in gated or all(scale == SIXTH for scale in self.scales(layer.output, self.fixed)))
-        }  # fmt: skip
-
-    def roots(self, tensor) -> list[tuple[int, float]]:
-        """(root, factor) of each channel of a tensor."""
-        return [self.find(channel) for channel in self._of[id(tensor)]]
-
-    def scales(self, tensor, of_roots: dict[int, float]) -> np.ndarray:
-        """The scale of each channel of a tensor, (C,); 1 where its root has none."""
-        return np.array([factor * of_roots.get(root, 1.0) for root, factor in self.roots(tensor)])
-
-    def find(self, channel: int) -> tuple[int, float]:
-        factor = 1.0
-        while self._parents[channel] != channel:
-            factor *= self._factors[channel]
-            channel = self._parents[channel]
-        return int(channel), factor
-
-    def _visit(self, layer: keras.layers.Layer, gated: bool, untied: bool) -> None:
-        inputs = graph.inputs_of(layer)
-        first = self._of[id(inputs[0])]
-        if isinstance(layer, folding.CONVOLUTIONS):
-            self._add(layer.output)
-        elif isinstance(layer, keras.layers.Multiply):
-            whole, gate = sorted(inputs, key=lambda tensor: -tensor.shape[1])
-            self._demand(gate, 1.0)
-            self._of[id(layer.output)] = self._of[id(whole)]
-        elif isinstance(layer, keras.layers.Concatenate):
-            self._of[id(layer.output)] = np.concatenate([self._of[id(tensor)] for tensor in inputs])
-        elif isinstance(layer, keras.layers.Add):
-            tied = inputs[1:] if untied else inputs
-            self._of[id(layer.output)] = self._of[id(tied[0])]
-            for other in tied[1:]:
-                self._tie(self._of[id(other)], self._of[id(tied[0])], 1.0)
-        elif is_homogeneous(layer):
-            self._of[id(layer.output)] = first
-        elif gated:
-            self._add(layer.output)
-            self._tie(self._of[id(layer.output)], first, SIXTH)
-        else:
-            for tensor in inputs:
-                self._demand(tensor, 1.0)
-            self._add(layer.output, fixed=SIXTH if is_hard_swish(layer) else 1.0)
-
-    def _add(self, tensor, *, fixed: float | None = None) -> None:
-        start, count = len(self._parents), tensor.shape[-1]
-        self._parents += range(start, start + count)
-        self._factors += [1.0] * count
-        self._of[id(tensor)] = np.arange(start, start + count)
-        if fixed is not None:
-            self._demand(tensor, fixed)
-
-    def _demand(self, tensor, scale: float) -> None:
-        self._demands += [(int(channel), scale) for channel in self._of[id(tensor)]]
-
-    def _tie(self, channels: np.ndarray, others: np.ndarray, factor: float) -> None:
-        """Makes the scale of each channel `factor` times that of the other."""
-        for (root, own), (other, others_own) in zip(map(self.find, channels), map(self.find, others), strict=True):
-            if root != other:
-                self._parents[root] = other
-                self._factors[root] = factor * others_own / own
-
-
-def is_hard_swish(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.hard_swish
 
 
 def shortcuts_from_activations(model: keras.Model) -> frozenset[str]:
@@ -131,15 +34,6 @@ def shortcuts_from_activations(model: keras.Model) -> frozenset[str]:
         for layer in model.layers
         if isinstance(layer, keras.layers.Add) and not isinstance(parents[id(graph.inputs_of(layer)[0])], linear)
     )
-
-
-def is_homogeneous(layer: keras.layers.Layer) -> bool:
-    """Whether scaling a channel of the input scales that channel of the output alike."""
-    if isinstance(layer, keras.layers.Activation):
-        return layer.activation in (keras.activations.relu, keras.activations.linear)
-    if isinstance(layer, keras.layers.ReLU):
-        return layer.max_value is None and not layer.threshold
-    return isinstance(layer, _HOMOGENEOUS)
 
 
 def equalize(

@@ -7,7 +7,7 @@ numbers some of them.
 import keras
 import numpy as np
 
-from kerasseg.lite.interpreter import Inspector
+from kerasseg.lite.inspection import Inspector
 from kerasseg.models.graph import consumers
 
 

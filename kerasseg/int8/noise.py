@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.interpreter import Inspector
+from kerasseg.lite.inspection import Inspector
 
 LARGEST_DB = 120.0  # stands for "no noise at all"
 IDEAL_DB = 49.9  # of 256 steps: 6.02 * 8 + 1.76 (Bennett 1948); what is better than that has not been quantized yet

@@ -14,7 +14,7 @@ import numpy as np
 from kerasseg.errors import InputError
 from kerasseg.int8.calibration import Representative
 from kerasseg.lite.flatbuffer import Graph, Operator
-from kerasseg.lite.interpreter import Inspector
+from kerasseg.lite.inspection import Inspector
 
 Ranges = dict[int, tuple[float, float]]
 

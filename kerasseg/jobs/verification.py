@@ -13,7 +13,7 @@ from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import preparation, quantization
 from kerasseg.jobs.settings import CheckSettings
-from kerasseg.lite import interpreter, latency, lint
+from kerasseg.lite import inspection, interpreter, latency, lint
 from kerasseg.lite.interpreter import Runnable, Segmenting
 from kerasseg.run import sidecar, trained
 from kerasseg.run.directory import Run, open_run
@@ -74,7 +74,7 @@ def _described(path: Path, model: Runnable) -> dict:
         "sha256": files.sha256(path),
         "bytes": path.stat().st_size,
         "size": list(model.size),
-        "partitions": interpreter.partitions(path)[0],
+        "partitions": inspection.partitions(path)[0],
         "lint": [finding.to_json() for finding in lint.lint(path.read_bytes())],
     }
 

@@ -1,6 +1,6 @@
-"""LiteRT: loading a .tflite file, quantizing its input, reading its output. The only importer of ai_edge_litert."""
+"""LiteRT: loading a .tflite file, quantizing its input, reading its output."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -128,7 +128,7 @@ class ImageModel:
             raise InputError(
                 f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; a segmentation model has one of each"
             )
-        self.input, self.output = _tensor(inputs[0]), _tensor(outputs[0])
+        self.input, self.output = tensor_of(inputs[0]), tensor_of(outputs[0])
         if len(self.input.shape) != 4 or self.input.shape[0] != 1 or self.input.shape[3] != 3:
             raise InputError(f"{name} takes {self.input.shape}; an image input is (1, height, width, 3)")
         signature = tuple(int(side) for side in inputs[0]["shape_signature"])
@@ -185,97 +185,6 @@ class LoadedModel(ImageModel):
         return self.raw_output()
 
 
-class Inspector:
-    """A file run by LiteRT's plain built-in kernels with every tensor kept: slow, and it can look inside.
-
-    Attributes:
-        names: Tensor number -> name.
-        activations: Numbers of the input and of every tensor that an operator computes.
-    """
-
-    def __init__(self, content: bytes, *, threads: int = 2):
-        with quiet():
-            self._interpreter = litert.Interpreter(
-                model_content=content,
-                num_threads=threads,
-                experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                experimental_preserve_all_tensors=True,
-            )
-            self._interpreter.allocate_tensors()
-        details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
-        self._input = _tensor(self._interpreter.get_input_details()[0])
-        self._scales = {i: (float(d["quantization"][0]), int(d["quantization"][1])) for i, d in details.items()}
-        self.names = {i: detail["name"] for i, detail in details.items()}
-        # The interpreter offers no other way to ask which operators it runs.
-        found = self._interpreter._get_ops_details()
-        self.activations = [self._input.index, *dict.fromkeys(int(t) for operation in found for t in operation["outputs"])]
-
-    def run(self, image: np.ndarray) -> None:
-        """Runs the model on an image (1, H, W, 3), values 0..255."""
-        given = self._input
-        values = quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
-        self._interpreter.set_tensor(given.index, values)
-        self._interpreter.invoke()
-
-    def read(self, tensor: int) -> np.ndarray:
-        """A tensor of the last run, as real values, float32."""
-        scale, zero_point = self._scales[tensor]
-        return dequantize(self._interpreter.get_tensor(tensor), scale=scale, zero_point=zero_point)
-
-
-class Reference:
-    """Any file, run by LiteRT's reference kernels with every tensor kept: numbers in and out as they are in the file.
-
-    Attributes:
-        inputs: In the file's order.
-        outputs: Likewise.
-    """
-
-    def __init__(self, content: bytes):
-        with quiet():
-            self._interpreter = litert.Interpreter(
-                model_content=content,
-                num_threads=1,
-                experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
-                experimental_preserve_all_tensors=True,
-            )
-            self._interpreter.allocate_tensors()
-        self.inputs = [_tensor(detail) for detail in self._interpreter.get_input_details()]
-        self.outputs = [_tensor(detail) for detail in self._interpreter.get_output_details()]
-
-    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Runs the model on one array an input, of its shape and type; returns the outputs."""
-        for tensor, values in zip(self.inputs, inputs, strict=True):
-            self._interpreter.set_tensor(tensor.index, values)
-        self._interpreter.invoke()
-        return [self.read(tensor.index) for tensor in self.outputs]
-
-    def read(self, tensor: int) -> np.ndarray:
-        """A tensor of the last run."""
-        return self._interpreter.get_tensor(tensor)
-
-
-def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
-    """How many parts of a file LiteRT hands to XNNPACK, and the operators between them that it runs itself."""
-    content = source if isinstance(source, bytes) else source.read_bytes()
-    with quiet():
-        interpreter = litert.Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
-    operations = interpreter._get_ops_details()
-    delegates = [o for o in operations if o["op_name"] == "DELEGATE"]
-    producer = {int(t): o for o in operations if o["op_name"] != "DELEGATE" for t in o["outputs"]}
-    given = {int(t) for delegate in delegates for t in delegate["outputs"]}
-    wanted = {int(t) for delegate in delegates for t in delegate["inputs"]}
-    wanted |= {detail["index"] for detail in interpreter.get_output_details()}
-    left = {}
-    while wanted:  # what no delegate gives, an operator outside gives; and so for its inputs
-        tensor = wanted.pop()
-        if tensor in producer and tensor not in given and producer[tensor]["index"] not in left:
-            left[producer[tensor]["index"]] = producer[tensor]["op_name"]
-            wanted |= {int(t) for t in producer[tensor]["inputs"]}
-    return len(delegates), tuple(left[index] for index in sorted(left))
-
-
 def _name(source: Path | bytes) -> str:
     return "the model" if isinstance(source, bytes) else str(source)
 
@@ -286,7 +195,8 @@ def _are_logits(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
     return any(size == (shape[1] * stride, shape[2] * stride) for stride in (1, 2, 4, 8, 16, 32))
 
 
-def _tensor(detail: dict) -> Tensor:
+def tensor_of(detail: dict) -> Tensor:
+    """An input or output as LiteRT describes it."""
     scale, zero_point = detail["quantization"]
     return Tensor(
         detail["index"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point)

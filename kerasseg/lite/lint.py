@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasseg.lite import interpreter
+from kerasseg.lite import inspection
 from kerasseg.lite.flatbuffer import Graph
 
 CONVOLUTIONS = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
@@ -162,7 +162,7 @@ RULES = {
 
 def _partitions(content: bytes) -> list[Finding]:
     try:
-        count, left = interpreter.partitions(content)
+        count, left = inspection.partitions(content)
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
         return [Finding("does_not_load", 1, f"LiteRT does not prepare the file by default ({reason}); convert it again")]

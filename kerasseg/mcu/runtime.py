@@ -12,7 +12,8 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.interpreter import LoadedModel, Reference, quantize
+from kerasseg.lite.inspection import Reference
+from kerasseg.lite.interpreter import LoadedModel, quantize
 from kerasseg.quiet import quiet
 
 FIRST_ARENA = 2**16  # bytes tried first; doubled until the model fits

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseg.int8 import calibration, equalization, folding
+from kerasseg.int8 import calibration, channels, equalization, folding
 from kerasseg.models import build_model, get_spec
 from tests.int8.test_folding import lively
 
@@ -24,7 +24,7 @@ def test_equalizing_changes_no_output(name):
     expected = model.predict_on_batch(IMAGE)
     equal = equalization.equalize(model, _representative())
     np.testing.assert_allclose(equal.predict_on_batch(IMAGE), expected, atol=2e-4 * np.abs(expected).max())
-    assert not [layer.name for layer in equal.layers if equalization.is_hard_swish(layer)]
+    assert not [layer.name for layer in equal.layers if channels.is_hard_swish(layer)]
 
 
 @pytest.mark.parametrize("activation", ["swish", "relu", "relu6"])
@@ -83,7 +83,7 @@ def test_a_hard_swish_whose_output_is_asked_for_stays_whole():
     model = keras.Model(image, keras.layers.Activation("hard_swish", name="end")(x))
     images = np.random.default_rng(1).integers(0, 256, (1, 8, 8, 3), np.uint8)
     equal = equalization.equalize(model, calibration.representative(iter(images)), gated=frozenset())
-    assert equalization.is_hard_swish(equal.get_layer("end"))
+    assert channels.is_hard_swish(equal.get_layer("end"))
     np.testing.assert_allclose(
         equal.predict_on_batch(images.astype(np.float32)), model.predict_on_batch(images.astype(np.float32)), rtol=1e-5
     )

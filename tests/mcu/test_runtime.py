@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.interpreter import Reference
+from kerasseg.lite.inspection import Reference
 from kerasseg.mcu import runtime as micro
 from tests.lite.nets import int8, network
 

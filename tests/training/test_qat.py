@@ -10,11 +10,9 @@ from kerasseg import files, int8, training
 from kerasseg.data.datasets import load_for_run
 from kerasseg.int8 import twin
 from kerasseg.lite import interpreter
-from kerasseg.models import variants
 from kerasseg.run import open_run
 from kerasseg.score import evaluate_together
 from kerasseg.training import qat
-from tests.conftest import TINY
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +20,8 @@ SETTINGS = int8.QuantizationSettings(4, 0, "random", epochs=2, learning_rate=1e-
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Of `tiny` without its later blocks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(variants.MODELS, "short", dataclasses.replace(variants.MODELS["tiny"], last_block=3))
-        workdir = tmp_path_factory.mktemp("runs") / "short"
-        training.train(dataclasses.replace(TINY, model="short", epochs=1), workdir=workdir)
-        yield open_run(workdir)
+def run(short_run):
+    return open_run(short_run)
 
 
 @pytest.fixture(scope="module")
