@@ -65,6 +65,10 @@ class TrainConfig:
     eval_every: int = setting(1, "epochs from one evaluation on the validation split to the next")
     cache_mib: int = setting(2048, "keep decoded pictures in memory while they fit in so many MiB")
     seed: int = setting(0, "seed of weights, order and augmentation")
+    deterministic: bool = setting(
+        False,
+        "ask TensorFlow for the same weights to the bit on a GPU, too, as it always is on a processor; some operations refuse",
+    )
 
     def __post_init__(self) -> None:
         for name, least in _AT_LEAST.items():

@@ -14,6 +14,7 @@ class EvaluateOptions:
     workdir: str = setting("", "run directory of kerasseg train")
     split: str = setting("val", "split to score")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+    other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
     output_dir: str = setting("", "where report and figures go; empty takes WORKDIR/evaluate_SPLIT")
 
 
@@ -23,8 +24,9 @@ def main(options: EvaluateOptions) -> None:
     from kerasseg import jobs
 
     scores = jobs.evaluate(
-        options.workdir, split=options.split, data_dir=options.data_dir, output_dir=options.output_dir, log=cli.say
-    )
+        options.workdir, split=options.split, data_dir=options.data_dir, other_data=options.other_data,
+        output_dir=options.output_dir, log=cli.say,
+    )  # fmt: skip
     print(scores.table())
 
 

@@ -1,9 +1,12 @@
 """Files that are either the old ones or the new ones, never half of each."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,21 +19,57 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it takes the place of `path` in one rename.
 
     The temporary name keeps the suffixes, because Keras chooses a format by them. When the body
-    raises, the temporary file is removed and `path` stays as it was.
+    raises, the temporary file is removed and `path` stays as it was. What was written is on the disk before the rename, so
+    that a power cut leaves the old file or the new one, too. A link stays a link; what it points to is replaced.
 
     Raises:
         InputError: the directory cannot be made, or the device is full or not writable.
     """
-    path = Path(path)
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path.parent}: {error.strerror or error}; choose another place") from error
+    try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        remedy = "free some space or choose another place" if error.errno in _FULL else "choose another place"
+        raise InputError(f"cannot write {path}: {error.strerror}; {remedy}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_PARTIAL = f".partial-{re.sub('[^A-Za-z0-9]', '', platform.node())}-"  # machines may share a folder
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CANNOT_WRITE = {*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what processes of this machine, killed while they wrote there, left half-written."""
+    for path in folder.glob(f"{_PARTIAL}*"):
+        owner = path.name.removeprefix(_PARTIAL).split("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

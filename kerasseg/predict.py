@@ -24,7 +24,7 @@ def main(options: PredictOptions) -> None:
         raise InputError("give --workdir of a run, --tflite=FILE, or both")
     from kerasseg import jobs
 
-    predictor = jobs.load_predictor(workdir=options.workdir, tflite=options.tflite)
+    predictor = jobs.load_predictor(workdir=options.workdir, tflite=options.tflite, log=cli.say)
     print(f"segmenting {len(options.arguments)} pictures at {predictor.size[0]}x{predictor.size[1]}", flush=True)
     for path in jobs.predict(options.arguments, predictor, output_dir=options.output_dir):
         print(path)

@@ -40,11 +40,22 @@ def read_labels(path: Path) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _open(path: Path) -> Image.Image:
+def size_of(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture, from its head.
+
+    Raises:
+        InputError: as `read_image` does.
+    """
+    width, height = _open(path, pixels=False).size
+    return height, width
+
+
+def _open(path: Path, *, pixels: bool = True) -> Image.Image:
     try:
         with path.open("rb") as file:
             picture = Image.open(file)
-            picture.load()
+            if pixels:
+                picture.load()
             return picture
     except FileNotFoundError:
         raise InputError(f"no file {path}; check the path") from None

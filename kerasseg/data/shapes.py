@@ -32,7 +32,7 @@ def _split(count: int, *, seed: int) -> Split:
         image, labels = draw(np.random.default_rng((seed, i)), size=(SIDE, SIDE))
         return Example(names[i], image, labels)
 
-    return Split(names, read)
+    return Split(names, read, lambda i: (SIDE, SIDE))
 
 
 def draw(rng: np.random.Generator, *, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

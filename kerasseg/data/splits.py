@@ -1,5 +1,6 @@
 """A split: numbered examples, each an image and its labels."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,11 +30,13 @@ class Split:
     Attributes:
         names: One a example.
         read: Position -> Example.
+        size_of: Position -> (height, width), without reading the picture; None where that cannot be.
         kept: Position -> Example, those that `keep` has put in memory.
     """
 
     names: tuple[str, ...]
     read: Callable[[int], Example]
+    size_of: Callable[[int], tuple[int, int]] | None = None
     kept: dict[int, Example] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -58,7 +61,15 @@ class Split:
         """The first `count` examples; all of them where `count` is 0."""
         if count > len(self):
             raise InputError(f"{count} examples asked, the split has {len(self)}; ask for fewer")
-        return Split(self.names[:count], self.read) if count else self
+        return Split(self.names[:count], self.read, self.size_of) if count else self
+
+    def fingerprint(self) -> str:
+        """A hash of the names and, where they can be had, the sizes of the pictures, in order."""
+        digest = hashlib.sha256()
+        for i, name in enumerate(self.names):
+            size = self.size_of(i) if self.size_of else ()
+            digest.update(f"{name} {size}\n".encode())
+        return digest.hexdigest()[:16]
 
     def evenly(self, count: int) -> list[int]:
         """Positions of `count` examples, evenly spaced; of all where there are fewer."""
@@ -101,4 +112,4 @@ def from_pairs(
         pictures.check_ids(labels, num_classes, source=str(labels_path))
         return Example(name, image, labels)
 
-    return Split(tuple(name for name, _, _ in found), read)
+    return Split(tuple(name for name, _, _ in found), read, lambda i: pictures.size_of(found[i][1]))

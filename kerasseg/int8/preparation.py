@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.letterbox import letterbox
-from kerasseg.data.splits import Split
+from kerasseg.data.splits import Example, Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, equalization, folding, matching, ranges
 from kerasseg.lite import converter
@@ -58,6 +58,7 @@ class Prepared:
         ranges: Of every activation in `content`.
         image: A calibration picture, (1, H, W, 3) float32.
         names: The calibration pictures'.
+        weights_sha256: Of the weights that `model` was made from; "" where they come from no run.
     """
 
     model: keras.Model
@@ -65,6 +66,7 @@ class Prepared:
     ranges: ranges.Ranges
     image: np.ndarray
     names: tuple[str, ...] = ()
+    weights_sha256: str = ""
 
     def twin(self, *, size: tuple[int, int], batch_size: int | None):
         """The fake-quantized twin, a tf_keras model."""
@@ -82,14 +84,23 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
         settings: How to calibrate.
 
     Raises:
-        InputError: the run has no weights, or the split fewer pictures than are asked.
+        InputError: the run has no weights, the split fewer pictures than are asked, or one of those is of one colour alone.
     """
     checkpoint.make_deterministic(run.config.seed)  # a repeated preparation gives the same model to the bit, and so does QAT
     chosen = _choose(split, settings)
-    images = (letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen))
-    model = trained.load_trained(run)
+    images = (_pixels(example, run) for example in split.examples(chosen))
+    model, weights_sha256 = trained.load_hashed(run)
     prepared = prepare_model(model, calibration.representative(images), resizes=settings.resizes)
-    return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen))
+    return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen), weights_sha256=weights_sha256)
+
+
+def _pixels(example: Example, run: Run) -> np.ndarray:
+    if (example.image == example.image[0, 0]).all():
+        raise InputError(
+            f"the training picture {example.name} is of one colour alone, and ranges measured on it would fit nothing else; "
+            "take it out of the training split, or calibrate on others with --calibration_seed"
+        )
+    return letterbox(example.image, size=run.eval_size)[0]
 
 
 def prepare_model(model: keras.Model, representative: calibration.Representative, *, resizes: str = "whole") -> Prepared:

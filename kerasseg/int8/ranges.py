@@ -41,6 +41,10 @@ def measure(content: bytes, representative: Representative) -> Ranges:
         count += 1
         for tensor, total in sums.items():
             values = inspector.read(tensor)
+            if not np.isfinite(values).all():
+                raise InputError(
+                    f"{inspector.names[tensor]} is not finite on a calibration picture; train with a lower --learning_rate"
+                )
             total += values.min(), values.max()
     graph = Graph(content)
     found = {tensor: (min(total[0] / count, 0.0), max(total[1] / count, 0.0)) for tensor, total in sums.items()}

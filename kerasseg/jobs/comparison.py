@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasseg import config, files
-from kerasseg.data.datasets import load_for_run
 from kerasseg.data.letterbox import segment
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
@@ -16,7 +15,7 @@ from kerasseg.mcu import runtime
 from kerasseg.models.macs import count_macs
 from kerasseg.reports import comparison, plots
 from kerasseg.reports.comparison import APART, RECIPES
-from kerasseg.run import sidecar, trained
+from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
@@ -68,9 +67,12 @@ def compare(
     settings, output = settings or CompareSettings(), Path(output_dir)
     known = files.read_json(earlier) if earlier else None
     runs = _read(workdirs)
-    split = load_for_run(runs[0].run.config, data_dir=settings.data_dir).split("val")
+    dataset, differences = origin.load_data(
+        runs[0].run, splits=["val"], data_dir=settings.data_dir, other_data=settings.other_data, log=log
+    )  # fmt: skip
+    split = dataset.split("val")
     groups = _groups(runs)
-    report = _report(runs, groups, split, log)
+    report = _report(runs, groups, split, log) | {"other_data": differences}
     if known is None:
         _time(report["rows"], [group[0] for group in groups], settings, log)
     else:
@@ -97,10 +99,11 @@ def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
     for one in found[1:]:
         for what, here, there in (
             ("data set", found[0].run.config.dataset, one.run.config.dataset),
-            ("number of classes", found[0].run.num_classes, one.run.num_classes),
+            ("classes", ", ".join(found[0].run.class_names), ", ".join(one.run.class_names)),
+            ("validation pictures", *((f.run.data or {}).get("val") for f in (found[0], one))),
             ("number of scored pictures", *(f.report["scores"]["pictures"] for f in (found[0], one))),
         ):
-            if here != there:
+            if here != there and None not in (here, there):  # version 0.1 kept no list of pictures
                 raise InputError(f"{one.path} has {what} {there}, {found[0].path} has {here}; compare runs on the same data")
     return found
 

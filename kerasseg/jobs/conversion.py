@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg import config, files
-from kerasseg.data.datasets import Dataset, load_for_run
+from kerasseg.data.datasets import Dataset
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, preparation, quantization
 from kerasseg.int8.preparation import Prepared, QuantizationSettings
 from kerasseg.jobs.settings import ConversionSettings
-from kerasseg.lite import converter, interpreter, lint, recipes
-from kerasseg.run import sidecar, trained
+from kerasseg.lite import converter, inspection, interpreter, lint, recipes
+from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
 from kerasseg.run.provenance import provenance
 from kerasseg.run.sidecar import Sidecar
@@ -52,21 +52,27 @@ def convert(
     recipe = recipes.get_recipe(settings.recipe)
     recipes.check_io_type(settings.io_type)
     run = open_run(workdir)
-    weights_sha256 = files.sha256(run.directory.best_weights) if run.directory.best_weights.exists() else ""
-    model = trained.load_trained(run)
+    model, weights_sha256 = trained.load_hashed(run)
     path = Path(output or run.directory.path / f"{settings.recipe}.tflite")
-    dataset = load_for_run(run.config, data_dir=settings.data_dir)
+    splits = ["train", "val"] if recipe.trained else ["train"]
+    dataset, _ = origin.load_data(
+        run, splits=splits, data_dir=settings.data_dir, other_data=settings.other_data, log=log
+    )  # fmt: skip
     probes = _probes(dataset.split("train"), run, seed=settings.calibration_seed + 1)
     if recipe.calibrated:
-        content, extra = _quantized(run, dataset, settings, probes, log)
+        content, extra = _quantized(run, dataset, settings, probes, weights_sha256, log)
     else:
         if settings.float_layers or settings.resizes != "whole":
             raise InputError(f"--float_layers and --resizes are for int8 recipes, not {settings.recipe}; leave them out")
         log(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}")
         content, extra = converter.convert(model, recipe=settings.recipe), {}
+        if settings.recipe == "float16":
+            _refuse_beyond_float16(content, probes)
     loaded = interpreter.LoadedModel(content)
-    agreement = _agreement(trained.predictor(model), interpreter.predictor(loaded), probes)
-    story = {"pictures": len(probes), "split": "train", "share": agreement}
+    agreement, classes = _agreement(trained.predictor(model), interpreter.predictor(loaded), probes)
+    if classes == 1:
+        log(f"Keras sees one class in all {len(probes)} pictures: that the file agrees there says nothing of the others")
+    story = {"pictures": len(probes), "split": "train", "share": agreement, "classes": classes}
     files.write_bytes(path, content)
     found = _sidecar(path, run, loaded, recipe=settings.recipe, pixel_agreement=story, weights_sha256=weights_sha256, **extra)
     sidecar.write(path, found)
@@ -100,7 +106,12 @@ def _probes(split: Split, run: Run, *, seed: int) -> list[np.ndarray]:
 
 
 def _quantized(
-    run: Run, dataset: Dataset, settings: ConversionSettings, probes: list[np.ndarray], log: Callable[[str], None]
+    run: Run,
+    dataset: Dataset,
+    settings: ConversionSettings,
+    probes: list[np.ndarray],
+    weights_sha256: str,
+    log: Callable[[str], None],
 ) -> tuple[bytes, dict]:
     """The int8 file's content, and what the sidecar says about how it came to be."""
     recipe = recipes.get_recipe(settings.recipe)
@@ -116,6 +127,8 @@ def _quantized(
     )
     log(f"calibrating on {chosen.calibration_examples} training pictures of {run.config.dataset}")
     prepared = preparation.prepare(run, split, chosen)
+    if prepared.weights_sha256 != weights_sha256:
+        raise InputError(f"{run.directory.best_weights} was replaced meanwhile; wait until its training has ended")
     if recipe.trained:
         prepared = fine_tune(run, prepared, (split, dataset.split("val")), chosen, log=log)
     layers = _float_layers(settings.float_layers, prepared, [probe[None].astype("float32") for probe in probes[:2]])
@@ -127,7 +140,7 @@ def _quantized(
     report: dict = {"calibration": story, "float_layers": layers.layers}
     if twin:
         predict = twin.predictor(prepared.twin(size=run.eval_size, batch_size=1))
-        report["twin_agreement"] = _agreement(predict, interpreter.predictor(interpreter.LoadedModel(content)), probes)
+        report["twin_agreement"], _ = _agreement(predict, interpreter.predictor(interpreter.LoadedModel(content)), probes)
     return content, report
 
 
@@ -151,7 +164,22 @@ def _float_layers(asked: Sequence[str], prepared: Prepared, images: list[np.ndar
     return quantization.named_layers(prepared, asked)
 
 
-def _agreement(first: Predict, second: Predict, images: list[np.ndarray]) -> float:
-    """Share of pixels, 0..1, on which two engines give the same class."""
-    same = [(first(image[None]) == second(image[None])).mean() for image in images]
-    return float(sum(same) / len(same))
+def _agreement(first: Predict, second: Predict, images: list[np.ndarray]) -> tuple[float, int]:
+    """Share of pixels, 0..1, on which two engines give the same class, and how many classes the first one sees."""
+    pairs = [(first(image[None]), second(image[None])) for image in images]
+    same = [(one == other).mean() for one, other in pairs]
+    return float(sum(same) / len(same)), len(set().union(*(np.unique(one).tolist() for one, _ in pairs)))
+
+
+def _refuse_beyond_float16(content: bytes, images: list[np.ndarray]) -> None:
+    """Raises InputError where a weight or an activation is more than float16 holds, which a device may compute in."""
+    inspector, most = inspection.Inspector(content), float(np.finfo(np.float16).max)
+    for image in images:
+        inspector.run(image[None].astype(np.float32))
+        for tensor in inspector.activations:
+            reach = float(np.abs(inspector.read(tensor)).max())
+            if not reach <= most:
+                raise InputError(
+                    f"{inspector.names[tensor]} reaches {reach:.3g}, float16 ends at {most:.0f}; "
+                    "convert with --recipe=float32 or int8"
+                )

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg import files
-from kerasseg.data.datasets import load_for_run
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
@@ -16,6 +15,7 @@ from kerasseg.lite.interpreter import quantize
 from kerasseg.mcu import boards, firmware, measurement, page
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import plots
+from kerasseg.run import origin
 from kerasseg.run.directory import open_run
 from kerasseg.run.provenance import provenance
 
@@ -91,11 +91,15 @@ def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, s
 
 
 def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterable[np.ndarray]]:
-    dataset = load_for_run(open_run(workdir).config, data_dir=settings.data_dir)
+    dataset, differences = origin.load_data(
+        open_run(workdir), splits=[settings.split], data_dir=settings.data_dir, other_data=settings.other_data
+    )  # fmt: skip
     split = dataset.split(settings.split)
     _enough(settings.pictures, len(split), f"{dataset.name} {settings.split}")
     positions = split.evenly(settings.pictures)
     source = f"{len(positions)} pictures of {dataset.name} {settings.split}"
+    if differences:
+        source += f" (other data than the run's: {'; '.join(differences)})"
     return source, (example.image for example in split.examples(positions))
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kerasseg import files
-from kerasseg.data.datasets import load_for_run
 from kerasseg.data.letterbox import segment
 from kerasseg.reports import plots
-from kerasseg.run import trained
+from kerasseg.run import origin, trained
 from kerasseg.run.directory import open_run
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate as score
@@ -21,6 +20,7 @@ def evaluate(
     *,
     split: str = "val",
     data_dir: str = "",
+    other_data: bool = False,
     output_dir: str | Path = "",
     log: Callable[[str], None] = lambda line: None,
 ) -> Scores:
@@ -30,20 +30,27 @@ def evaluate(
         workdir: The run directory.
         split: To score.
         data_dir: Where the data set lies now; empty takes the run's own.
+        other_data: Whether the data may be other than the run was trained on; the report says so then.
         output_dir: Where report and figures go; empty takes WORKDIR/evaluate_SPLIT.
         log: Gets a line a stage.
 
     Raises:
-        InputError: no trained run, no such split, or pictures that cannot be read.
+        InputError: no trained run, no such split, other data, or pictures that cannot be read.
     """
     run = open_run(workdir)
-    dataset = load_for_run(run.config, data_dir=data_dir)
+    dataset, differences = origin.load_data(run, splits=[split], data_dir=data_dir, other_data=other_data, log=log)
     examples = dataset.split(split)
     predict = trained.predictor(trained.load_trained(run))
     log(f"evaluating {run.config.model} on {len(examples)} pictures of {dataset.name} {split}")
     scores = score(predict, examples, class_names=run.class_names, size=run.eval_size)
     output = Path(output_dir or run.directory.path / f"evaluate_{split}")
-    report = {"split": split, "size": list(run.eval_size), "scores": scores.to_json(), **provenance()}
+    report = {
+        "split": split,
+        "size": list(run.eval_size),
+        "scores": scores.to_json(),
+        "other_data": differences,
+        **provenance(),
+    }
     files.write_json(output / "report.json", report)
     plots.confusion(scores, path=output / "confusion.png")
     shown = examples.examples(examples.evenly(EXAMPLES))

@@ -32,12 +32,16 @@ class Predictor:
     class_names: tuple[str, ...]
 
 
-def load_predictor(*, workdir: str | Path = "", tflite: str | Path = "") -> Predictor:
+def load_predictor(
+    *, workdir: str | Path = "", tflite: str | Path = "", log: Callable[[str], None] = lambda line: None
+) -> Predictor:
     """A run's Keras model, or a .tflite file.
 
     Args:
         workdir: The run directory; with `tflite` it gives the class names, and the file must come from it.
         tflite: The file; by itself its JSON gives the class names.
+
+        log: Gets a line where nobody knows what the file came from.
 
     Raises:
         InputError: neither is given, one cannot be read, or they do not belong together.
@@ -50,11 +54,12 @@ def load_predictor(*, workdir: str | Path = "", tflite: str | Path = "") -> Pred
         return Predictor(trained.predictor(trained.load_trained(run)), run.eval_size, run.class_names)
     path = Path(tflite)
     model = interpreter.LoadedModel(path)
+    found = sidecar.hold_against(path, run) if run else sidecar.read(path)
+    if found is None:
+        log(f"{path} is of unknown origin: no JSON beside it says what it was made from")
     if run is not None:
-        sidecar.hold_against(path, run)
         names, source = run.class_names, str(workdir)
     else:
-        found = sidecar.read(path)
         names = found.class_names if found else tuple(f"class {i}" for i in range(model.num_classes))
         source = str(sidecar.path_of(path))
     if len(names) != model.num_classes:

@@ -28,6 +28,7 @@ class ConversionSettings:
     epochs: int = setting(4, "epochs of int8_qat")
     learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+    other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class CheckSettings:
     max_latency_ms: float = setting(0.0, "largest accepted median latency; 0 for no limit")
     strict: bool = setting(False, "exit 1 when the linter finds something")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+    other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
         if self.runs < 50 or self.warmup < 1 or not self.threads or min(self.threads) < 1:
@@ -72,6 +74,7 @@ class ExportSettings:
     )
     board: str = setting("", "exit 1 unless it fits this board; the report lists all")
     data_dir: str = setting("", "where that data set lies now; empty takes the run's own")
+    other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
         if self.pictures < 1 or self.arena_margin < 0:
@@ -88,6 +91,7 @@ class CompareSettings:
     runs: int = setting(50, "timed runs of each file")
     warmup: int = setting(5, "runs before them")
     data_dir: str = setting("", "where the data set lies now; empty takes the runs' own")
+    other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
         if self.runs < 1 or self.threads < 1 or self.pictures < 1:

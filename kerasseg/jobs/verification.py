@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg import config, files
-from kerasseg.data.datasets import load_for_run
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
@@ -15,7 +14,7 @@ from kerasseg.int8 import preparation, quantization
 from kerasseg.jobs.settings import CheckSettings
 from kerasseg.lite import inspection, interpreter, latency, lint
 from kerasseg.lite.interpreter import Runnable, Segmenting
-from kerasseg.run import sidecar, trained
+from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
 from kerasseg.run.provenance import provenance
 from kerasseg.score import engines
@@ -54,7 +53,7 @@ def check(
     if workdir:
         run = open_run(workdir)
         models = [engines.load(path, kernels=settings.kernels) for path in paths]
-        _refuse_foreign(paths, models, run)
+        _refuse_foreign(paths, models, run, log)
         report["files"] = list(map(_described, paths, models))
         found, image = _scored(run, paths, models, report["files"], settings, log)
         report |= found
@@ -92,7 +91,7 @@ def _time(paths: list[Path], entries: list[dict], image: np.ndarray | None, sett
             entry["latency"].append(timing.to_json())
 
 
-def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run) -> None:
+def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run, log: Log) -> None:
     for path, model in zip(paths, models, strict=True):
         if model.num_classes != run.num_classes:
             raise InputError(
@@ -102,14 +101,18 @@ def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run) -
             raise InputError(
                 f"{path} takes {model.size} pictures, the run has {run.eval_size}; give the --workdir it came from"
             )
-        sidecar.hold_against(path, run)
+        if sidecar.hold_against(path, run) is None:
+            log(f"{path} is of unknown origin: no JSON beside it says that it was made from {run.directory.path}")
 
 
 def _scored(
     run: Run, paths: list[Path], models: Sequence[Segmenting], entries: list[dict], settings: CheckSettings, log: Log
 ) -> tuple[dict, np.ndarray]:
     """Adds scores to the entries; returns what the report says about run, engines and layers, and the first picture."""
-    dataset = load_for_run(run.config, data_dir=settings.data_dir)
+    splits = [settings.split, "train"] if settings.per_layer else [settings.split]
+    dataset, differences = origin.load_data(
+        run, splits=splits, data_dir=settings.data_dir, other_data=settings.other_data, log=log
+    )  # fmt: skip
     split = dataset.split(settings.split).first(settings.examples)
     log(f"scoring Keras and {len(paths)} file(s) ({settings.kernels}) on {len(split)} {dataset.name} {settings.split}")
     predicts = [trained.predictor(trained.load_trained(run)), *map(interpreter.predictor, models)]
@@ -119,6 +122,7 @@ def _scored(
     found = {
         "model": run.config.model,
         "dataset": dataset.name,
+        "other_data": differences,
         "split": settings.split,
         "pictures": len(split),
         "size": list(run.eval_size),

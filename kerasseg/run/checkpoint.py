@@ -1,9 +1,12 @@
 """What lets a killed training go on, float or quantization-aware: progress, weights and optimizer in one file."""
 
+import contextlib
 import dataclasses
 import json
+import re
+import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,18 +76,67 @@ def restore(path: Path, take: Callable[[Mapping[str, np.ndarray]], None], *, oth
         raise InputError(f"{path} cannot be resumed from ({error}); restore it or {otherwise}") from error
 
 
+def refuse_not_finite(model: keras.Model, *, source: str) -> None:
+    """Raises InputError, naming the first, where a weight is NaN or infinite: arg max would take NaN for class 0."""
+    for variable in model.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+            raise InputError(
+                f"{source}: {variable.path} is not finite; train again with a lower --learning_rate, more --warmup_epochs, "
+                "a smaller --clip_norm, or --precision=float32"
+            )
+
+
+def refuse_little_space(model: keras.Model, optimizer: keras.Optimizer, folder: Path) -> None:
+    """Raises InputError where a run's files would not fit: before its first step, not after its first epoch."""
+    variables = sum(int(np.prod(variable.shape)) for variable in (*model.weights, *optimizer.variables))
+    needed = 4 * variables + 3 * 6 * model.count_params()  # checkpoint; best, last and temporary weights as below
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder} has {free / 2**20:.0f} MiB free, checkpoint and weights take {needed / 2**20:.0f} MiB; "
+            "free some space or choose another place"
+        )
+
+
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Writes Keras weights atomically."""
+    """Writes Keras weights atomically.
+
+    Raises:
+        InputError: one is not finite, or the file cannot be written.
+    """
+    refuse_not_finite(model, source=str(path))
     with files.replacing(path) as temporary:
         # h5py brings the process down when a device fills up while it writes: find out before.
         temporary.write_bytes(bytes(6 * model.count_params() + 2**18))
         model.save_weights(temporary)
 
 
-def make_deterministic(seed: int) -> None:
-    """Seeds everything and asks TensorFlow for deterministic kernels."""
+def make_deterministic(seed: int, *, on_gpu: bool = False) -> None:
+    """Seeds everything and, on a processor, asks TensorFlow for deterministic kernels.
+
+    Args:
+        seed: Of Python, NumPy and the backend.
+        on_gpu: Whether to ask where there is a GPU, too; TensorFlow has no deterministic kernel there for some operations.
+    """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        tf.config.experimental.enable_op_determinism()
+        if on_gpu or not tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+
+
+@contextlib.contextmanager
+def naming_the_flag() -> Iterator[None]:
+    """Turns TensorFlow's refusal of an operation without a deterministic kernel into a line that names --deterministic.
+
+    Raises:
+        InputError: that.
+    """
+    try:
+        yield
+    except Exception as error:  # TensorFlow's kinds are not to be imported here
+        reason = re.search(r"A deterministic GPU implementation of .*? is not currently available", str(error), re.DOTALL)
+        if reason is None:
+            raise
+        raise InputError(f"{' '.join(reason[0].split())}; leave out --deterministic, or train on a processor") from error

@@ -8,7 +8,9 @@ from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
 from kerasseg.errors import InputError
+from kerasseg.run import lock
 
+HARMLESS = ("data_dir", "cache_mib")  # where the data lies and how much of it stays in memory change nothing
 FORMAT = 1  # raised when an older run directory can no longer be read
 
 
@@ -67,6 +69,8 @@ class Run:
         class_names: One a class, in the order of their ids.
         eval_size: (height, width) of the evaluated, exported model.
         output_stride: Input pixels to one of the deepest features.
+        data: What it is trained on (`origin.describe`); None in a directory of version 0.1.
+        made_with: Backend and versions that it was begun with; None likewise.
     """
 
     directory: RunDir
@@ -74,6 +78,8 @@ class Run:
     class_names: tuple[str, ...]
     eval_size: tuple[int, int]
     output_stride: int
+    data: dict[str, Any] | None = None
+    made_with: dict[str, str] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -88,10 +94,20 @@ def refuse_other(run: Run) -> None:
     """
     folder = run.directory.path
     if run.directory.config.exists():
-        old, new = (config_lib.to_json(one.config) for one in (open_run(folder), run))
-        refuse_different(old, new, holds=f"{folder} holds a run", instead="another --workdir")
-    elif folder.is_dir() and any(folder.iterdir()):
+        old, new = (_settings(one) for one in (open_run(folder), run))
+        instead = "another --workdir"
+        if all(old.get(key) == value for key, value in new.items() if key != "epochs"):
+            instead += f", where --init_weights={run.directory.best_weights} starts from what it has learned"
+        refuse_different(old, new, holds=f"{folder} holds a run", instead=instead)
+    elif folder.is_dir() and any(path.name != lock.NAME for path in folder.iterdir()):
         raise InputError(f"{folder} is not empty and holds no run (no config.json); give another --workdir")
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """All that has to be the same, for a training to be gone on with."""
+    return {key: value for key, value in config_lib.to_json(run.config).items() if key not in HARMLESS} | {
+        "eval_size as it came to be": list(run.eval_size)
+    }
 
 
 def refuse_different(there: dict[str, Any], asked: dict[str, Any], *, holds: str, instead: str) -> None:
@@ -117,7 +133,10 @@ def create(run: Run) -> None:
     """Writes config.json, unless it is there."""
     if not run.directory.config.exists():
         resolved = {"class_names": run.class_names, "eval_size": run.eval_size, "output_stride": run.output_stride}
-        content = {"format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved}
+        content = {
+            "format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved,
+            "data": run.data, "made_with": run.made_with,
+        }  # fmt: skip
         files.write_json(run.directory.config, content)
 
 
@@ -145,4 +164,6 @@ def open_run(workdir: str | Path) -> Run:
         class_names=tuple(resolved["class_names"]),
         eval_size=(height, width),
         output_stride=resolved["output_stride"],
+        data=stored.get("data"),
+        made_with=stored.get("made_with"),
     )

@@ -106,4 +106,9 @@ def hold_against(tflite: Path, run: Run) -> Sidecar | None:
             f"{tflite} was made from other weights than the best of {run.directory.path}; "
             "convert it again, or give the --workdir it came from"
         )
+    if found.class_names != run.class_names:
+        raise InputError(
+            f"{path_of(tflite).name} names the classes {', '.join(found.class_names)}, {run.directory.path} has "
+            f"{', '.join(run.class_names)}; convert {tflite} again"
+        )
     return found

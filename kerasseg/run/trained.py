@@ -6,9 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerasseg import files
 from kerasseg.errors import InputError
 from kerasseg.logits import class_ids
 from kerasseg.models import build_model, get_spec
+from kerasseg.run import checkpoint
 from kerasseg.run.directory import Run
 
 
@@ -37,11 +39,25 @@ def load_trained(run: Run, *, size: tuple[int, int] | None = None, batch_size: i
     return model
 
 
+def load_hashed(run: Run) -> tuple[keras.Model, str]:
+    """`load_trained`, and the SHA-256 of the weights that were loaded.
+
+    Raises:
+        InputError: as there, or a training replaced the weights meanwhile.
+    """
+    path = run.directory.best_weights
+    before = files.sha256(path) if path.exists() else ""
+    model = load_trained(run)
+    if files.sha256(path) != before:
+        raise InputError(f"{path} was replaced while it was read; wait until its training has ended")
+    return model, before
+
+
 def load_weights(model: keras.Model, path: Path) -> None:
     """Loads the weights that a run kept, whatever the size of its pictures.
 
     Raises:
-        InputError: the file is missing, cannot be read, or is of another model.
+        InputError: the file is missing, cannot be read, is of another model, or holds a number that is not finite.
     """
     try:
         model.load_weights(path)
@@ -50,6 +66,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise InputError(
             f"{path} cannot be read ({reason}); give the weights of a run with the same model and classes"
         ) from error
+    checkpoint.refuse_not_finite(model, source=str(path))
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

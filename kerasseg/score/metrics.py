@@ -1,16 +1,16 @@
-"""Confusion matrices and the scores that are read off them. keras.ops for pixels, NumPy for the small rest."""
+"""Confusion matrices and the scores that are read off them."""
 
 import dataclasses
 import json
 from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
 
 from kerasseg.data.labels import IGNORE_LABEL
+from kerasseg.errors import InputError
 
 
-def confusion_matrix(labels, preds, *, num_classes: int) -> np.ndarray:
+def confusion_matrix(labels: np.ndarray, preds: np.ndarray, *, num_classes: int) -> np.ndarray:
     """Counts of labelled pixels.
 
     Args:
@@ -20,12 +20,19 @@ def confusion_matrix(labels, preds, *, num_classes: int) -> np.ndarray:
 
     Returns:
         (num_classes, num_classes) int64: row the label, column the prediction.
+
+    Raises:
+        InputError: a label that is neither a class nor 255, or a prediction that is no class.
     """
-    labels, preds = ops.cast(labels, "int32"), ops.cast(preds, "int32")
-    cells = num_classes * num_classes
-    index = ops.where(ops.equal(labels, IGNORE_LABEL), cells, labels * num_classes + preds)
-    counts = ops.bincount(ops.reshape(index, (-1,)), minlength=cells + 1)
-    return ops.convert_to_numpy(counts)[:cells].reshape(num_classes, num_classes).astype(np.int64)
+    labels, preds = np.asarray(labels), np.asarray(preds)
+    labelled = labels != IGNORE_LABEL
+    found = labels[labelled], preds[labelled]
+    for ids, what in zip(found, ("labels hold", "predictions hold"), strict=True):
+        if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
+            odd = ids.max() if ids.max() >= num_classes else ids.min()
+            raise InputError(f"the {what} class {odd}, there are {num_classes} classes; use labels and model of one data set")
+    index = found[0].astype(np.int64) * num_classes + found[1]
+    return np.bincount(index, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def boundary_distance(shape: tuple[int, int]) -> int:
@@ -33,45 +40,61 @@ def boundary_distance(shape: tuple[int, int]) -> int:
     return max(1, round(0.02 * float(np.hypot(*shape))))
 
 
-def near_boundary(ids, *, distance: int):
+def near_boundary(ids: np.ndarray, *, distance: int) -> np.ndarray:
     """Pixels that a square of `distance` around them does not show to be inside their segment.
 
-    The picture's edge counts as a boundary, as in Cheng et al.'s own code.
+    The picture's edge counts as a boundary, as in Cheng et al.'s own code; an unlabelled pixel neither makes nor ends one.
 
     Args:
-        ids: (H, W) int, 0..255.
+        ids: (H, W) int, 0..255; 255 where unlabelled.
         distance: In pixels, along a row or column.
 
     Returns:
-        (H, W) bool.
+        (H, W) bool; of no meaning where `ids` is 255.
     """
-    values = ops.cast(ids, "float32")[None, :, :, None] + 1
-    values = ops.pad(values, ((0, 0), (distance, distance), (distance, distance), (0, 0)))
-    window = 2 * distance + 1
-
-    def largest(x):
-        return ops.max_pool(ops.max_pool(x, (window, 1), strides=1), (1, window), strides=1)
-
-    return ops.not_equal(largest(values), -largest(-values))[0, :, :, 0]
+    values = np.asarray(ids).astype(np.int16) + 1  # 0 is left for what lies outside the picture
+    unlabelled = values == IGNORE_LABEL + 1
+    highest = _largest_around(np.where(unlabelled, 0, values), distance)
+    lowest = -_largest_around(-np.where(unlabelled, IGNORE_LABEL + 1, values), distance)
+    return highest != lowest
 
 
-def boundary_confusion(labels, preds, *, num_classes: int) -> np.ndarray:
+def _largest_around(values: np.ndarray, distance: int) -> np.ndarray:
+    """The largest value in the square around each pixel, zeros outside the picture: windows that double, then overlap."""
+    values, window = np.pad(values, distance), 2 * distance + 1
+    for axis in (0, 1):
+        span = 1
+        while span < window:
+            step = min(span, window - span)
+            values = np.maximum(_without(values, axis, last=step), _without(values, axis, first=step))
+            span += step
+    return values
+
+
+def _without(values: np.ndarray, axis: int, *, first: int = 0, last: int = 0) -> np.ndarray:
+    kept = slice(first, values.shape[axis] - last)
+    return values[kept] if axis == 0 else values[:, kept]
+
+
+def boundary_confusion(labels: np.ndarray, preds: np.ndarray, *, num_classes: int) -> np.ndarray:
     """The confusion matrix of boundary pixels; its last row and column count "no boundary here".
 
     Args:
-        labels: (H, W) int, 255 where unlabelled; those pixels are left out.
+        labels: (H, W) int, 255 where unlabelled; those pixels are left out, of the predictions too.
         preds: (H, W) int.
         num_classes: Number of classes.
 
     Returns:
         (num_classes + 1, num_classes + 1) int64.
     """
-    labels, preds = ops.cast(labels, "int32"), ops.cast(preds, "int32")
-    distance = boundary_distance(tuple(labels.shape))
-    inner_labels = ops.where(near_boundary(labels, distance=distance), labels, num_classes)
-    inner_labels = ops.where(ops.equal(labels, IGNORE_LABEL), IGNORE_LABEL, inner_labels)
-    inner_preds = ops.where(near_boundary(preds, distance=distance), preds, num_classes)
-    return confusion_matrix(inner_labels, inner_preds, num_classes=num_classes + 1)
+    labels, preds = np.asarray(labels), np.asarray(preds)
+    distance = boundary_distance(labels.shape)
+    unlabelled = labels == IGNORE_LABEL
+    maps = []
+    for ids in (labels, np.where(unlabelled, IGNORE_LABEL, preds)):
+        inner = np.where(near_boundary(ids, distance=distance), ids, num_classes)
+        maps.append(np.where(unlabelled, IGNORE_LABEL, inner))
+    return confusion_matrix(*maps, num_classes=num_classes + 1)
 
 
 def class_iou(matrix: np.ndarray) -> np.ndarray:

@@ -78,6 +78,6 @@ def write_summaries(row: dict, logs: Path) -> None:
     writer = tf.summary.create_file_writer(str(logs))
     with writer.as_default():
         for name, value in row.items():
-            if name != "epoch":
+            if isinstance(value, float):
                 tf.summary.write(name, tf.constant(value, tf.float32), step=row["epoch"], metadata=metadata)
     writer.close()

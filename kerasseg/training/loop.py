@@ -21,8 +21,9 @@ from kerasseg.data import datasets, pipeline
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.models import backbone, build_model, check_size, get_spec
-from kerasseg.run import checkpoint, directory, trained
+from kerasseg.run import checkpoint, directory, origin, trained
 from kerasseg.run.directory import Run, RunDir
+from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
@@ -58,20 +59,57 @@ def train(config: TrainConfig, *, workdir: str | Path, log: Callable[[str], None
     """
     if config.data_dir:
         config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
+    with locked(Path(workdir)):
+        return _train(config, Path(workdir), log)
+
+
+def _train(config: TrainConfig, workdir: Path, log: Callable[[str], None]) -> Scores:
     dataset = datasets.load_for_run(config)
-    run = resolve(config, dataset.class_names, workdir=Path(workdir))
+    run = resolve(config, dataset.class_names, workdir=workdir)
     splits = dataset.split("train"), dataset.split("val")
     if len(splits[0]) < config.batch_size:
         raise InputError(f"{len(splits[0])} training examples do not fill a batch of {config.batch_size}; lower --batch_size")
+    if config.batch_size == 1:
+        raise InputError(
+            "batch_size=1 cannot train: the batch norm of the head's image pooling would see one value a channel, find no "
+            "variance, and validation would run another network than training; give at least 2"
+        )
     directory.refuse_other(run)
-    for leftover in run.directory.path.glob(".partial-*"):  # of a process that was killed while writing
-        leftover.unlink(missing_ok=True)
+    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=_made_with())
+    _go_on(run, dataset, log)
+    files.remove_leftovers(workdir)
     for name, split in zip(("train", "val"), splits, strict=True):
         log(f"reading {len(split)} {name} examples of {dataset.name}")
         split.keep(limit_bytes=config.cache_mib * 2**20 // 2)
     training = _Training(run, splits, log)
+    checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
     return training.run_epochs()
+
+
+def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> None:
+    """Holds data and backend against those that the run in the directory was begun with.
+
+    Raises:
+        InputError: the data is another.
+    """
+    if not run.directory.config.exists():
+        return
+    begun = directory.open_run(run.directory.path)
+    found = origin.differences(begun.class_names, begun.data, dataset, splits=("train", "val"))
+    if found:
+        raise InputError(
+            f"{run.directory.path} was begun on other data: {'; '.join(found)}; give the data it was begun on to resume it, "
+            f"or another --workdir, where --init_weights={run.directory.best_weights} starts from what it has learned"
+        )
+    before, now = (" and ".join((one.made_with or {}).values()) for one in (begun, run))
+    if before and before != now:
+        log(f"begun with {before}, goes on with {now}: the weights will not be those of an undisturbed run")
+
+
+def _made_with() -> dict[str, str]:
+    backend = keras.backend.backend()
+    return {"backend": f"{backend} {metadata.version(backend)}", "keras": f"Keras {keras.__version__}"}
 
 
 class _Training:
@@ -82,7 +120,7 @@ class _Training:
         self.run, self.directory, self.log = run, run.directory, log
         self.train_split, self.val_split = splits
         self.progress = checkpoint.Progress()
-        checkpoint.make_deterministic(config.seed)
+        checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
         with _building():
             self._build(run, log)
 
@@ -116,7 +154,8 @@ class _Training:
             self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
         for epoch in range(self.progress.epoch, config.epochs):
             start = time.perf_counter()
-            row = {"epoch": epoch + 1, "loss": self._fit(epoch), "learning_rate": float(self.optimizer.learning_rate)}
+            row: dict = {"epoch": epoch + 1, "loss": self._fit(epoch), "backend": _made_with()["backend"]}
+            row["learning_rate"] = float(self.optimizer.learning_rate)
             row["seconds"] = time.perf_counter() - start  # without the evaluation
             scores = None
             if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
@@ -126,7 +165,12 @@ class _Training:
         return self._report()
 
     def _fit(self, epoch: int) -> float:
-        history = self.model.fit(
+        with checkpoint.naming_the_flag():
+            history = self._fit_epoch(epoch)
+        return history.history["loss"][0]
+
+    def _fit_epoch(self, epoch: int) -> keras.callbacks.History:
+        return self.model.fit(
             pipeline.train_batches(self.train_split, self.config, epoch=epoch),
             initial_epoch=epoch,
             epochs=epoch + 1,
@@ -140,7 +184,6 @@ class _Training:
                 ),
             ],
         )
-        return history.history["loss"][0]
 
     def _evaluate(self) -> Scores:
         for variable, average in zip(self.eval_model.weights, self.model.averages, strict=True):
@@ -196,7 +239,7 @@ class _Training:
             "config": config_lib.for_report(self.config),
             "scores": scores.to_json(),
             "history": self.progress.history,
-            "backend": f"{keras.backend.backend()} {metadata.version(keras.backend.backend())}",
+            "backend": " then ".join(dict.fromkeys(row["backend"] for row in self.progress.history if "backend" in row)),
             **provenance(),
         }
         files.write_json(self.directory.report, report)

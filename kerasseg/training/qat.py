@@ -14,6 +14,7 @@ from kerasseg.int8.preparation import Prepared, QuantizationSettings
 from kerasseg.lite import interpreter
 from kerasseg.run import checkpoint, directory, trained
 from kerasseg.run.directory import Run
+from kerasseg.run.lock import locked
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
 from kerasseg.training import losses
@@ -42,9 +43,16 @@ def fine_tune(
         InputError: the folder holds training with other settings or from other weights, a layer cannot be mapped, or the
             loss is not finite.
     """
+    with locked(run.directory.qat):
+        return _fine_tune(run, prepared, splits, settings, log)
+
+
+def _fine_tune(
+    run: Run, prepared: Prepared, splits: tuple[Split, Split], settings: QuantizationSettings, log: Callable[[str], None]
+) -> Prepared:
     folder = run.directory.qat
     # The weights it started from belong to the settings: a run that was trained on starts QAT anew.
-    asked = dataclasses.asdict(settings) | {"weights_sha256": files.sha256(run.directory.best_weights)}
+    asked = dataclasses.asdict(settings) | {"weights_sha256": prepared.weights_sha256}
     if (folder / "settings.json").exists():
         there = files.read_json(folder / "settings.json")
         directory.refuse_different(there, asked, holds=f"{folder} holds QAT", instead="remove that folder")

@@ -76,6 +76,38 @@ def test_boundary_iou_is_1_for_the_labels_themselves_and_less_for_a_shift():
     assert (shifted < 1).all()
 
 
+@pytest.mark.parametrize("distance", [1, 3, 6])
+def test_unlabelled_pixels_neither_make_nor_end_a_boundary(distance):
+    ids = np.kron(RNG.integers(0, 3, (3, 4)), np.ones((7, 7), int)).astype(np.uint8)
+    ids[5:12, 8:11], ids[0, :5] = 255, 255
+    near, expected = metrics.near_boundary(ids, distance=distance), np.zeros(ids.shape, bool)
+    height, width = ids.shape
+    for y, x in np.ndindex(ids.shape):
+        around = ids[max(y - distance, 0) : y + distance + 1, max(x - distance, 0) : x + distance + 1]
+        edge = min(y, x) < distance or y + distance >= height or x + distance >= width
+        expected[y, x] = edge or len(np.unique(around[around != 255])) > 1
+    np.testing.assert_array_equal(near[ids != 255], expected[ids != 255])
+
+
+def test_an_oracle_that_is_right_on_every_labelled_pixel_scores_1():
+    labels = np.kron(RNG.integers(0, 3, (3, 4)), np.ones((20, 20), int)).astype(np.uint8)
+    oracle = labels.copy()
+    labels[10:30, 15:35], labels[50:, :9] = 255, 255  # what it says there nobody knows
+    matrix = metrics.boundary_confusion(labels, oracle, num_classes=3)
+    np.testing.assert_array_equal(metrics.class_iou(matrix), [1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("label", "pred", "words"),
+    [(3, 0, "labels hold class 3"), (254, 0, "labels hold class 254"), (0, 3, "predictions hold class 3")],
+)
+def test_an_id_that_is_no_class_is_refused(label, pred, words):
+    with pytest.raises(ValueError, match=f"the {words}, there are 3 classes"):
+        metrics.confusion_matrix(np.array([[label, 1]], np.uint8), np.array([[pred, 1]], np.uint8), num_classes=3)
+    # Where nothing is labelled a prediction counts for nothing.
+    assert metrics.confusion_matrix(np.array([[255]], np.uint8), np.array([[9]], np.uint8), num_classes=3).sum() == 0
+
+
 def test_boundary_distance_is_two_percent_of_the_diagonal():
     assert metrics.boundary_distance((360, 480)) == 12  # diagonal 600
     assert metrics.boundary_distance((3, 4)) == 1

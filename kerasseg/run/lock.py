@@ -1,0 +1,61 @@
+"""One process at a time in a run directory."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from kerasseg.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+NAME = "lock"
+_HELD = {errno.EWOULDBLOCK, errno.EACCES}
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process, and makes it where it is not; left as it was where nothing was put in.
+
+    The system lets go of the lock of a process that ends in any way. Without POSIX locks (Windows) nothing is held.
+
+    Raises:
+        InputError: another process holds it, which the message names, or the folder cannot be made.
+    """
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    path = folder / NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}; choose another place") from error
+    with file:
+        if fcntl:
+            _take(file, folder)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            for parent in made:
+                with contextlib.suppress(OSError):  # something lies there now
+                    parent.rmdir()
+
+
+def _take(file, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _HELD:
+            return  # a file system without locks
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        raise InputError(
+            f"process {holder} is at work in {folder}; wait until it ends or stop it, or give another --workdir"
+        ) from None
