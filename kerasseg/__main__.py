@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import kerasseg
+from kerasseg import terminal
 
 VERBS = {
     "train": "trains a model and leaves a run directory; the same command again resumes it",
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     Args:
         argv: Verb and settings; None takes those of the process.
     """
+    terminal.steady()
     verb, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
     if verb in VERBS:
         from kerasseg import cli

@@ -17,15 +17,17 @@ class CheckOptions(CheckSettings):
     Without --workdir it only times and lints, any files that take a picture.
     """
 
-    workdir: str = setting("", "run directory of kerasseg train that the files came from")
-    tflite: tuple[str, ...] = setting((), ".tflite files to check, comma-separated")
-    report: str = setting("", "JSON file to write; with --per_layer a figure beside it")
+    workdir: str = setting("", "run directory of kerasseg train that the files came from", path=True)
+    tflite: tuple[str, ...] = setting((), ".tflite files to check, comma-separated", path=True)
+    report: str = setting("", "JSON file to write; with --per_layer a figure beside it", path=True)
     json: bool = setting(False, "print the report as JSON instead of a table")
 
 
 def main(options: CheckOptions) -> int:
     if not options.tflite:
         raise InputError("--tflite is missing; give the .tflite files to check, and --workdir of their run to score them")
+    if options.per_layer:  # converts the run's model again
+        cli.use_tensorflow()
     from kerasseg import jobs
     from kerasseg.reports import plots, tables
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from absl import flags
 
 from kerasseg import config as config_lib
-from kerasseg import files, quiet
+from kerasseg import files, quiet, terminal
 from kerasseg.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -30,6 +30,7 @@ def run(main: Callable[..., int | None], argv: Sequence[str] | None = None) -> N
             code or None. It alone prints.
         argv: Program and arguments; None takes sys.argv.
     """
+    terminal.steady()
     try:
         parsed = parse(typing.get_type_hints(main)["options"], sys.argv if argv is None else argv)
         # TensorFlow's C++ logs say nothing a person at this command line can act on.
@@ -54,6 +55,13 @@ def silent(line: str) -> None:
     """Prints nothing."""
 
 
+def use_tensorflow() -> None:
+    """Lets Keras, which is not imported yet, start on TensorFlow, as TFLite's converter needs it, whatever was set."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        say(f"on TensorFlow, which TFLite's converter needs, not {os.environ['KERAS_BACKEND']}")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
+
 def part(options: Any, kind: type[Settings]) -> Settings:
     """The settings that options extend."""
     return kind(**{name: getattr(options, name) for name in typing.get_type_hints(kind)})
@@ -62,6 +70,7 @@ def part(options: Any, kind: type[Settings]) -> Settings:
 def parse(options: type, argv: Sequence[str]) -> Any:
     """An instance of `options` from command-line arguments; `--help` prints and exits 0.
 
+    In paths, ~ is the user's home. A comma parts the paths of a list, except inside one that lies there.
     A field `arguments` takes the free arguments; its help text is what they are called. Where `options` extends TrainConfig,
     `--config=FILE` gives settings that flags override.
 
@@ -85,6 +94,7 @@ def parse(options: type, argv: Sequence[str]) -> Any:
         raise InputError(f"unexpected argument {rest[0]!r}; write settings as --name=value, --help lists them")
     given = {field.name: _value(field, values[field.name]) for field in fields if values[field.name].present}
     if given.get("config"):
+        given["config"] = _at_home(given["config"])
         stored = files.read_json(given["config"])
         stored = stored.get("config", stored) if isinstance(stored, dict) else {"": stored}
         base = config_lib.from_json(stored, source=given["config"])
@@ -92,6 +102,9 @@ def parse(options: type, argv: Sequence[str]) -> Any:
         given = from_file | given
     if positional:
         given["arguments"] = tuple(rest)
+    for field in fields:
+        if field.metadata["path"] and field.name in given:
+            given[field.name] = _at_home(given[field.name])
     return options(**given)
 
 
@@ -105,7 +118,7 @@ def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
         flags.DEFINE_integer(**common)
     elif field.type is float:
         flags.DEFINE_float(**common)
-    elif typing.get_origin(field.type) is tuple:
+    elif typing.get_origin(field.type) is tuple and not field.metadata["path"]:
         flags.DEFINE_list(**common)
     else:
         flags.DEFINE_string(**common)
@@ -114,6 +127,8 @@ def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
 def _value(field: dataclasses.Field, flag: flags.Flag) -> Any:
     if typing.get_origin(field.type) is not tuple:
         return flag.value
+    if field.metadata["path"]:
+        return _paths(flag.value)
     kind, *more = typing.get_args(field.type)
     if kind is str:
         return tuple(flag.value)
@@ -126,6 +141,21 @@ def _value(field: dataclasses.Field, flag: flags.Flag) -> Any:
     if not values:
         raise InputError(f"--{field.name}={','.join(flag.value)} is no list of whole numbers; write them like 1,2")
     return values
+
+
+def _at_home(value: Any) -> Any:
+    return tuple(map(os.path.expanduser, value)) if isinstance(value, tuple) else os.path.expanduser(value)
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    """The paths of a comma-separated list. Pieces that name nothing by themselves, and together something, are one path."""
+    pieces, found = text.split(","), []
+    while pieces:
+        joined = (n for n in range(1, len(pieces) + 1) if os.path.exists(os.path.expanduser(",".join(pieces[:n]).strip())))
+        taken = next(joined, 1)
+        found.append(",".join(pieces[:taken]).strip())
+        pieces = pieces[taken:]
+    return tuple(filter(None, found))
 
 
 def _help(options: type, fields: list[dataclasses.Field], positional: str, *, program: str) -> str:

@@ -16,10 +16,10 @@ class CompareOptions(CompareSettings):
     """
 
     workdirs: tuple[str, ...] = setting(
-        (), "run directories of kerasseg train, comma-separated; the first row is the yardstick"
+        (), "run directories of kerasseg train, comma-separated; the first row is the yardstick", path=True
     )
-    output_dir: str = setting("", "where table and figures go")
-    earlier: str = setting("", "a compare.json whose rows the runs join as further seeds; the times in it stay")
+    output_dir: str = setting("", "where table and figures go", path=True)
+    earlier: str = setting("", "a compare.json whose rows the runs join as further seeds; the times in it stay", path=True)
 
 
 def main(options: CompareOptions) -> None:

@@ -1,6 +1,7 @@
 """The settings of a training run: one flat frozen dataclass, in and out of JSON. No TensorFlow here."""
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any
 from kerasseg.errors import InputError
 
 
-def setting(default: Any, description: str, *, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with a help text, and the accepted words where they are few."""
-    return dataclasses.field(default=default, metadata={"help": description, "choices": choices})
+def setting(default: Any, description: str, *, choices: tuple[str, ...] = (), path: bool = False) -> Any:
+    """A dataclass field with a help text, the accepted words where they are few, and whether it names files or folders."""
+    return dataclasses.field(default=default, metadata={"help": description, "choices": choices, "path": path})
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class TrainConfig:
 
     model: str = setting("v3large_sliced", "architecture; `python -m kerasseg.summary` lists them")
     dataset: str = setting("shapes", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k or folder")
-    data_dir: str = setting("", "where the data set lies (shapes needs none)")
+    data_dir: str = setting("", "where the data set lies (shapes needs none)", path=True)
     size: tuple[int, int] = setting((256, 256), "height,width of a training crop")
     eval_size: tuple[int, int] = setting(
         (0, 0), "height,width of the evaluated, exported model; 0,0 takes the data set's customary one"
@@ -29,14 +30,14 @@ class TrainConfig:
     activation: str = setting(
         "", "hard_swish, swish, relu6 or relu where MobileNetV3 has hard-swish; empty takes the model's own"
     )
-    backbone_weights: str = setting("imagenet", "imagenet (a download), none, or a .npz or .weights.h5 file")
-    init_weights: str = setting("", "best.weights.h5 of another run to start from, instead of backbone_weights")
+    backbone_weights: str = setting("imagenet", "imagenet (a download), none, or a .npz or .weights.h5 file", path=True)
+    init_weights: str = setting("", "best.weights.h5 of another run to start from, instead of backbone_weights", path=True)
     bn_momentum: float = setting(0.95, "batch norm momentum; keras.applications' 0.999 needs far more steps")
     epochs: int = setting(60, "passes over the training split")
     batch_size: int = setting(8, "images to a step")
     optimizer: str = setting("adamw", "optimizer", choices=("adamw", "sgd"))
     learning_rate: float = setting(5e-4, "peak learning rate")
-    backbone_lr_factor: float = setting(1.0, "the backbone learns at this times the learning rate")
+    backbone_lr_factor: float = setting(1.0, "the backbone learns and decays at this times the learning rate; 0 freezes it")
     schedule: str = setting("poly", "how the learning rate falls to 0", choices=("poly", "cosine"))
     warmup_epochs: float = setting(1.0, "epochs in which the learning rate rises from 0")
     momentum: float = setting(0.9, "momentum of sgd")
@@ -50,7 +51,7 @@ class TrainConfig:
     )
     class_weights: str = setting(
         "none",
-        "cross-entropy weights a class: none, inverse frequency (balanced) or its square root (sqrt)",
+        "cross-entropy weights a class: none, inverse frequency (balanced) or its square root (sqrt), within a factor of 100",
         choices=("none", "sqrt", "balanced"),
     )
     ce_weight: float = setting(1.0, "factor of the cross-entropy term of the loss")
@@ -71,12 +72,16 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if isinstance(getattr(self, field.name), float) and not math.isfinite(getattr(self, field.name)):
+                raise InputError(f"{field.name}={getattr(self, field.name)} is no number to train with; give a finite one")
         for name, least in _AT_LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name}={getattr(self, name)} is too small; give at least {least}")
         for name in ("bn_momentum", "ema_decay", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} is out of range; give at least 0 and less than 1")
+        check_seed(self.seed)
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate={self.learning_rate} is not positive; give one such as 5e-4")
         if not 0 < self.scale_min <= self.scale_max:
@@ -94,8 +99,14 @@ class TrainConfig:
 _AT_LEAST = {
     "epochs": 1, "batch_size": 1, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
     "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
-    "cache_mib": 0, "seed": 0, "backbone_lr_factor": 0,
+    "cache_mib": 0, "backbone_lr_factor": 0,
 }  # fmt: skip
+
+
+def check_seed(seed: int) -> None:
+    """Raises InputError unless every library takes the seed: NumPy's and TensorFlow's have 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed={seed} is out of range; give a whole number from 0 to {2**32 - 1}")
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from kerasseg.jobs.settings import ConversionSettings
 class ConvertOptions(ConversionSettings):
     """Converts the best weights of a run to a .tflite file, with a JSON beside it that says how it was made."""
 
-    workdir: str = setting("", "run directory of kerasseg train")
-    output: str = setting("", "file to write; empty takes WORKDIR/RECIPE.tflite")
+    workdir: str = setting("", "run directory of kerasseg train", path=True)
+    output: str = setting("", "file to write; empty takes WORKDIR/RECIPE.tflite", path=True)
     strict: bool = setting(False, "exit 1 when the linter finds something")
 
 
 def main(options: ConvertOptions) -> int:
     if not options.workdir:
         raise InputError("--workdir is missing; give the run directory of kerasseg train")
+    cli.use_tensorflow()
     from kerasseg import jobs
     from kerasseg.jobs.conversion import LEAST_AGREEMENT
 

@@ -11,11 +11,11 @@ from kerasseg.errors import InputError
 class EvaluateOptions:
     """Scores a run at the labels' own resolution and draws a confusion matrix and a sheet of examples."""
 
-    workdir: str = setting("", "run directory of kerasseg train")
+    workdir: str = setting("", "run directory of kerasseg train", path=True)
     split: str = setting("val", "split to score")
-    data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+    data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
-    output_dir: str = setting("", "where report and figures go; empty takes WORKDIR/evaluate_SPLIT")
+    output_dir: str = setting("", "where report and figures go; empty takes WORKDIR/evaluate_SPLIT", path=True)
 
 
 def main(options: EvaluateOptions) -> None:

@@ -88,6 +88,21 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file that are not empty, without spaces around them; a byte order mark is no part of the first.
+
+    Raises:
+        InputError: there is no such file, or it is no UTF-8 text.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"no file {path}; check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no readable UTF-8 text ({error}); save it as UTF-8") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def read_json(path: str | Path) -> Any:
     """Reads a JSON file.
 

@@ -15,10 +15,10 @@ class MicroOptions(ExportSettings):
     Takes any int8 file. With --workdir or --images it is run on real pictures.
     """
 
-    tflite: str = setting("", "int8 .tflite file")
-    output_dir: str = setting("", "folder to write the sources, report.json and report.html to")
-    workdir: str = setting("", "run directory of kerasseg train: compare on pictures of its data set")
-    images: str = setting("", "or a folder of pictures to compare on")
+    tflite: str = setting("", "int8 .tflite file", path=True)
+    output_dir: str = setting("", "folder to write the sources, report.json and report.html to", path=True)
+    workdir: str = setting("", "run directory of kerasseg train: compare on pictures of its data set", path=True)
+    images: str = setting("", "or a folder of pictures to compare on", path=True)
 
 
 def main(options: MicroOptions) -> int:

@@ -11,9 +11,9 @@ from kerasseg.errors import InputError
 class PredictOptions:
     """Writes a colour overlay and an index PNG for every IMAGE, and legend.png with the class names."""
 
-    workdir: str = setting("", "run directory of kerasseg train")
-    tflite: str = setting("", ".tflite file to use instead of the run's Keras weights")
-    output_dir: str = setting("", "where the pictures go")
+    workdir: str = setting("", "run directory of kerasseg train", path=True)
+    tflite: str = setting("", ".tflite file to use instead of the run's Keras weights", path=True)
+    output_dir: str = setting("", "where the pictures go", path=True)
     arguments: tuple[str, ...] = setting((), "IMAGE...")
 
 

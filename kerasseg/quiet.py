@@ -5,6 +5,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -12,6 +13,8 @@ import types
 import warnings
 from collections.abc import Iterator
 from typing import IO
+
+from kerasseg.errors import InputError
 
 
 @contextlib.contextmanager
@@ -64,7 +67,7 @@ class _QuietFinder(importlib.abc.MetaPathFinder):
             load = spec.loader.exec_module
 
             def load_quietly(module: types.ModuleType) -> None:
-                with quiet():
+                with quiet(), _naming_the_backend(name):
                     load(module)
                     if name == "keras":
                         module.ops.zeros(())
@@ -75,8 +78,22 @@ class _QuietFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
+@contextlib.contextmanager
+def _naming_the_backend(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, ValueError) as error:
+        if name != "keras":
+            raise
+        raise InputError(
+            f"Keras cannot start ({' '.join(str(error).split())[:200]}); KERAS_BACKEND, or the backend in Keras' keras.json, "
+            "must be tensorflow, jax or torch, and installed"
+        ) from error
+
+
 def hush_imports() -> None:
-    """From now on the first imports of Keras and TensorFlow say nothing; calling it again changes nothing."""
+    """From now on the imports of Keras, TensorFlow and Matplotlib say nothing; calling it again changes nothing."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it says where it keeps its caches without a HOME
     if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _QuietFinder())
 

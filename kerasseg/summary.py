@@ -12,7 +12,7 @@ class SummaryOptions:
 
     size: tuple[int, int] = setting((512, 512), "height,width of the input")
     num_classes: int = setting(21, "classes")
-    json: str = setting("", "JSON file to write the table to")
+    json: str = setting("", "JSON file to write the table to", path=True)
 
 
 def main(options: SummaryOptions) -> None:

@@ -12,11 +12,12 @@ from kerasseg.errors import InputError
 class TrainOptions(TrainConfig):
     """Trains a DeepLabv3+ and leaves a run directory that every later command starts from."""
 
-    workdir: str = setting("", "run directory; one of the same settings is resumed")
-    config: str = setting("", "JSON file of settings, such as another run's config.json; flags override it")
+    workdir: str = setting("", "run directory; one of the same settings is resumed", path=True)
+    config: str = setting("", "JSON file of settings, such as another run's config.json; flags override it", path=True)
     compile_cache: str = setting(
         "~/.cache/kerasseg/jax",
         "with KERAS_BACKEND=jax: folder of what was compiled, so that the next run starts sooner; empty for none",
+        path=True,
     )
 
 

@@ -66,16 +66,23 @@ def tiny_run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def short_run(tmp_path_factory) -> Iterator[Path]:
-    """A run of `short`, `tiny` without its later blocks: tracing a network for QAT costs time a layer."""
+def short() -> Iterator[TrainConfig]:
+    """One epoch of a model called `short`, `tiny` without its later blocks: tracing a network costs time a layer."""
     from kerasseg.models import variants
-    from kerasseg.training import loop as training
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(variants.MODELS, "short", dataclasses.replace(variants.MODELS["tiny"], last_block=3))
-        workdir = tmp_path_factory.mktemp("runs") / "short"
-        training.train(dataclasses.replace(TINY, model="short", epochs=1), workdir=workdir, log=lambda line: None)
-        yield workdir
+        yield dataclasses.replace(TINY, model="short", epochs=1)
+
+
+@pytest.fixture(scope="module")
+def short_run(short, tmp_path_factory) -> Path:
+    """A run directory of `short`."""
+    from kerasseg.training import loop as training
+
+    workdir = tmp_path_factory.mktemp("runs") / "short"
+    training.train(short, workdir=workdir, log=lambda line: None)
+    return workdir
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import shutil
@@ -6,7 +5,6 @@ import shutil
 import pytest
 
 from kerasseg import files
-from kerasseg.run import RunDir, directory, open_run
 from tests.conftest import assert_one_line, kerasseg, write_picture
 
 pytestmark = pytest.mark.slow
@@ -77,23 +75,6 @@ def test_predict_takes_the_file_too(tiny_run, tiny_int8, tmp_path):
         result = kerasseg("predict", f"--tflite={tiny_int8}", *flags, picture, f"--output_dir={tmp_path / 'out'}")
         assert result.returncode == 0, result.stderr
         assert sorted(os.listdir(tmp_path / "out")) == ["a_index.png", "a_overlay.png", "legend.png"]
-
-
-def test_bad_input_is_one_line(tiny_run, tiny_int8, tmp_path):
-    run = ["check", f"--workdir={tiny_run}"]
-    assert_one_line(kerasseg(*run), "--tflite is missing")
-    assert_one_line(kerasseg(*run, f"--tflite={tiny_int8}", "--runs=3"), "--runs must be at least 50")
-    truncated = tmp_path / "truncated.tflite"
-    truncated.write_bytes(tiny_int8.read_bytes()[: tiny_int8.stat().st_size // 2])
-    assert_one_line(kerasseg(*run, f"--tflite={truncated}"), "truncated.tflite does not load")
-    # The same run directory with another number of classes, and with another size.
-    for change, words in (
-        ({"class_names": ("a", "b")}, ["has 6 classes, the run has 2"]),
-        ({"eval_size": (64, 64)}, ["takes (96, 96) pictures, the run has (64, 64)"]),
-    ):
-        other = dataclasses.replace(open_run(tiny_run), directory=RunDir(tmp_path / next(iter(change))), **change)
-        directory.create(other)
-        assert_one_line(kerasseg("check", f"--workdir={other.directory.path}", f"--tflite={tiny_int8}"), *words)
 
 
 def test_a_file_of_other_weights_or_another_file_under_its_name_is_refused(tiny_run, tiny_int8, tmp_path):

@@ -6,6 +6,7 @@ from importlib import metadata
 import pytest
 
 from kerasseg import cli
+from kerasseg.check import CheckOptions
 from kerasseg.config import TrainConfig, setting
 from kerasseg.train import TrainOptions
 from tests.conftest import assert_one_line, command
@@ -104,3 +105,26 @@ def test_the_first_import_of_tensorflow_is_quiet(first):
 @pytest.mark.parametrize("program", [["-m", "kerasseg.train"], ["-m", "kerasseg", "evaluate"], ["tflite/convert.py"]])
 def test_an_unknown_flag_is_one_line_and_exit_2(program):
     assert_one_line(command(*program, "--modell=tiny"), "Unknown command line flag 'modell'", "--help")
+
+
+def test_home_is_expanded_in_every_path(monkeypatch, tmp_path):
+    """Bash expands no ~ after =."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = cli.parse(TrainOptions, ["x", "--workdir=~/run", "--data_dir=~", "--model=~"])
+    assert (options.workdir, options.data_dir, options.model) == (str(tmp_path / "run"), str(tmp_path), "~")
+    (tmp_path / "settings.json").write_text('{"data_dir": "~/pictures"}')
+    assert cli.parse(TrainOptions, ["x", "--config=~/settings.json"]).data_dir == str(tmp_path / "pictures")
+    assert cli.parse(CheckOptions, ["x", "--tflite=~/a,b, ~/c"]).tflite == (str(tmp_path / "a"), "b", str(tmp_path / "c"))
+
+
+def test_a_path_in_a_list_may_hold_a_comma(tmp_path):
+    for name in ("a,b.tflite", "c"):
+        (tmp_path / name).write_text("")
+    flag = f"--tflite={tmp_path}/a,b.tflite,{tmp_path}/c,{tmp_path}/gone"
+    assert cli.parse(CheckOptions, ["x", flag]).tflite == tuple(f"{tmp_path}/{name}" for name in ("a,b.tflite", "c", "gone"))
+
+
+@pytest.mark.parametrize("backend", ["nonsense"])
+def test_an_unknown_backend_is_one_line(tiny_run, backend):
+    result = command("-m", "kerasseg", "evaluate", f"--workdir={tiny_run}", KERAS_BACKEND=backend)
+    assert_one_line(result, "Keras cannot start", backend, "must be tensorflow, jax or torch")

@@ -1,10 +1,11 @@
 import hashlib
 import shutil
 
+import keras
 import pytest
 
 from kerasseg import files
-from tests.conftest import assert_one_line, kerasseg
+from tests.conftest import command, kerasseg
 
 pytestmark = pytest.mark.slow
 
@@ -43,17 +44,23 @@ def test_qat_and_strict(short_run, tmp_path):
     assert report["twin_agreement"] > 0.995
 
 
-def test_bad_input_is_one_line(tiny_run, tmp_path):
-    run = ["convert", f"--workdir={tiny_run}", f"--output={tmp_path / 'm.tflite'}"]
-    assert_one_line(kerasseg("convert"), "--workdir is missing")
-    assert_one_line(kerasseg(*run, "--recipe=int4"), "unknown recipe 'int4'", "int8")
-    assert_one_line(kerasseg(*run, "--io_type=int16"), "io_type 'int16' is unknown")
-    assert_one_line(kerasseg(*run, "--calibration_examples=5000"), "5000 calibration examples asked")
-    assert_one_line(kerasseg(*run, "--recipe=int8_qat", "--epochs=0"), "--epochs=0", "trains nothing")
-    assert_one_line(kerasseg(*run, "--recipe=float16", "--float_layers=conv"), "--float_layers and --resizes are for int8")
-    assert_one_line(
-        kerasseg(*run, "--calibration_examples=2", "--float_layers=conv_99"), "there is no layer 'conv_99' to leave in float"
-    )
-    shutil.copy(tiny_run / "config.json", tmp_path)
-    assert_one_line(kerasseg("convert", f"--workdir={tmp_path}"), "has no trained weights")
-    assert not (tmp_path / "m.tflite").exists()
+def test_keras_settings_of_others_change_no_byte(tiny_run, tiny_int8, tmp_path):
+    keras.config.set_floatx("float16")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        result = kerasseg("convert", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={tmp_path / 'm.tflite'}")
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "m.tflite").read_bytes() == tiny_int8.read_bytes()
+    classes = files.read_json(tmp_path / "m.tflite.json")["pixel_agreement"]["classes"]
+    assert ("Keras sees one class in all 8 pictures" in result.stdout) == (classes == 1)
+
+
+def test_another_backend_makes_way_for_tensorflow(tiny_run, tmp_path):
+    flags = (f"--workdir={tiny_run}", "--recipe=float32", f"--output={tmp_path / 'm.tflite'}")
+    result = command("-m", "kerasseg", "convert", *flags, KERAS_BACKEND="torch")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("on TensorFlow, which TFLite's converter needs, not torch\n")
+    assert (tmp_path / "m.tflite").is_file()

@@ -52,3 +52,46 @@ def test_a_write_the_system_refuses_leaves_the_old_file(tmp_path):
 def test_missing_json_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no file .*gone.json; check the path"):
         files.read_json(tmp_path / "gone.json")
+
+
+def test_a_link_stays_one_and_what_it_points_to_is_replaced(tmp_path):
+    target, link = tmp_path / "disk" / "a.txt", tmp_path / "link.txt"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    files.write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    target.unlink()
+    files.write_text(link, "dangling, and written through")
+    assert target.read_text() == "dangling, and written through"
+
+
+def test_only_a_write_error_is_called_one(tmp_path):
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere" / "x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot make the folder .*file: .*; choose another place") as caught:
+        files.write_text(tmp_path / "file" / "a.txt", "x")
+    assert "space" not in str(caught.value)
+    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "a.txt"):
+        (tmp_path / "no such file").read_text()  # the body's own, no fault of the disk
+
+
+def test_only_what_dead_processes_of_this_machine_left_is_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with files.replacing(tmp_path / "a.npz") as mine:
+        mine.write_text("half")
+        theirs = mine.with_name(mine.name.replace(str(os.getpid()), str(dead.pid)))
+        elsewhere = theirs.with_name(theirs.name.replace("partial-", "partial-other"))
+        for path in (theirs, elsewhere):
+            path.write_text("half")
+        files.remove_leftovers(tmp_path)
+        assert mine.exists()
+        assert elsewhere.exists()
+        assert not theirs.exists()
+
+
+def test_lines_of_a_text(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffroad\r\n\r\n  side walk \n".encode())
+    assert files.read_lines(tmp_path / "a.txt") == ["road", "side walk"]

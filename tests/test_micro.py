@@ -67,20 +67,3 @@ def test_pictures_of_a_folder(tiny_int8, tmp_path):
     result = kerasseg(*out, "--pictures=2")
     assert result.returncode == 0, result.stderr
     assert "2 of 2 (2 pictures of the folder pictures)" in result.stdout
-
-
-def test_bad_input_is_one_line(tiny_run, tiny_int8, tmp_path):
-    out = f"--output_dir={tmp_path / 'out'}"
-    assert_one_line(kerasseg("micro", out), "--tflite or --output_dir is missing")
-    assert_one_line(kerasseg("micro", out, "--tflite=no.tflite"), "no file no.tflite")
-    (tmp_path / "text.tflite").write_text("hello, I am no model")
-    assert_one_line(kerasseg("micro", out, f"--tflite={tmp_path / 'text.tflite'}"), "is no .tflite file")
-    given = ("micro", out, f"--tflite={tiny_int8}")
-    assert_one_line(kerasseg(*given, "--board=uno"), "board 'uno' is unknown; known are stm32h743")
-    assert_one_line(kerasseg(*given, "--accelerator=npu"), "accelerator 'npu' is unknown", "ethos-u55-128")
-    assert_one_line(kerasseg(*given, "--name=My Model", "--pictures=1"), "'My Model' is no C++ namespace")
-    floating = tmp_path / "float32.tflite"
-    result = kerasseg("convert", f"--workdir={tiny_run}", "--recipe=float32", f"--output={floating}")
-    assert result.returncode == 0, result.stderr
-    assert_one_line(kerasseg("micro", out, f"--tflite={floating}"), "is a float model", "--recipe=int8")
-    assert not (tmp_path / "out").exists()

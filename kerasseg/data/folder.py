@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kerasseg import files
 from kerasseg.data import pictures
 from kerasseg.data.splits import Split, from_pairs
 from kerasseg.errors import InputError
@@ -22,17 +23,19 @@ def load(data_dir: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
         raise InputError(f"{data_dir} has no images or no labels folder; {LAYOUT}")
     if not (data_dir / "classes.txt").is_file():
         raise InputError(f"{data_dir} has no classes.txt; {LAYOUT}")
-    lines = (data_dir / "classes.txt").read_text(encoding="utf-8").splitlines()
-    class_names = tuple(line.strip() for line in lines if line.strip())
+    class_names = tuple(files.read_lines(data_dir / "classes.txt"))
     if not 2 <= len(class_names) <= 255:
         raise InputError(f"{data_dir / 'classes.txt'} names {len(class_names)} classes; name 2 to 255, one a line")
+    for name in class_names:
+        if class_names.count(name) > 1:
+            raise InputError(f"{data_dir / 'classes.txt'} names {name!r} {class_names.count(name)} times; name each class once")
     splits = {}
     for name in ("train", "val", "test"):
         listed = data_dir / f"{name}.txt"
         if (data_dir / "images" / name).is_dir():
             found = pictures.pairs(data_dir / "images" / name, data_dir / "labels" / name)
         elif listed.is_file():
-            names = listed.read_text(encoding="utf-8").split()
+            names = files.read_lines(listed)
             if not names:
                 raise InputError(f"{listed} is empty; name a stem a line")
             found = pictures.pairs(data_dir / "images", data_dir / "labels", names=names)

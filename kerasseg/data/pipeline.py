@@ -12,6 +12,7 @@ import numpy as np
 from kerasseg.config import TrainConfig
 from kerasseg.data.augment import augment
 from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 Load = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def train_batches(split: Split, config: TrainConfig, *, epoch: int) -> tf.data.Dataset | Batches:
+def train_batches(
+    split: Split, config: TrainConfig, *, epoch: int, refused: Callable[[InputError], None] = lambda error: None
+) -> tf.data.Dataset | Batches:
     """The batches of one epoch: every example once, in an order and with crops that (seed, epoch) alone decide.
 
     Args:
         split: The training examples.
         config: Gives size, augmentation, batch size and seed.
         epoch: Counts from 0.
+        refused: Gets the error of an example that cannot be read; tf.data raises one of its own then.
 
     Returns:
         What `fit` takes and a `for` goes through, the same batches under every backend: (images (B, *size, 3) float32 in
@@ -34,7 +38,11 @@ def train_batches(split: Split, config: TrainConfig, *, epoch: int) -> tf.data.D
     order = np.random.default_rng((config.seed, epoch)).permutation(len(split))
 
     def load(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        example = split[int(position)]
+        try:
+            example = split[int(position)]
+        except InputError as error:
+            refused(error)
+            raise
         random = np.random.default_rng((config.seed, epoch, int(position)))
         return augment(example.image, example.labels, config, random=random)
 

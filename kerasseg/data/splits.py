@@ -1,6 +1,7 @@
 """A split: numbered examples, each an image and its labels."""
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -80,13 +81,19 @@ class Split:
         order = list(positions)
         return Split(tuple(self.names[i] for i in order), lambda i: self[order[i]])
 
-    def keep(self, *, limit_bytes: int) -> None:
-        """Reads every example once, which finds bad files before training does, and keeps what fits in memory."""
-        used = 0
+    def keep(self, *, limit_bytes: int) -> int:
+        """Reads every example once, which finds bad files before training does, and keeps what fits in memory.
+
+        Returns:
+            How many different pictures there are.
+        """
+        used, seen = 0, set()
         for i, example in enumerate(self.examples()):
             used += example.image.nbytes + example.labels.nbytes
             if used <= limit_bytes:
                 self.kept[i] = example
+            seen.add((example.image.shape, zlib.crc32(example.image.tobytes())))
+        return len(seen)
 
 
 def from_pairs(

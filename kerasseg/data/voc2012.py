@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kerasseg import files
 from kerasseg.data import labels as label_tables
 from kerasseg.data.splits import Split, from_pairs
 from kerasseg.errors import InputError
@@ -23,7 +24,7 @@ def load(data_dir: Path) -> dict[str, Split]:
         listed = root / "ImageSets" / "Segmentation" / f"{name}.txt"
         if not listed.is_file():
             raise InputError(f"no file {listed}; take ImageSets/Segmentation from the VOC2012 archive")
-        names = listed.read_text().split()
+        names = files.read_lines(listed)
         found = [(stem, root / "JPEGImages" / f"{stem}.jpg", root / "SegmentationClass" / f"{stem}.png") for stem in names]
         for stem, image_path, labels_path in found:
             for path in (image_path, labels_path):

@@ -13,12 +13,14 @@ Hard-swish is written x * relu6(x + 3), and the missing 1/6 is such a factor: XN
 import keras
 import numpy as np
 
+from kerasseg.errors import InputError
 from kerasseg.int8 import folding
 from kerasseg.int8.calibration import Representative
 from kerasseg.int8.channels import Channels, is_hard_swish
 from kerasseg.models import graph
 
 STRENGTH = 0.65  # a of SmoothQuant
+SAME = 5e-3  # of the largest logit: what float32 rounds differently, with room to spare (2e-4 in the tests)
 FLOOR = 0.02  # of a tensor's range: channels that hardly fire are scaled as if they reached so far
 
 
@@ -55,6 +57,9 @@ def equalize(
             undoes it there. None takes the first, the stem's: more cost more time than they bring.
         untied: Names of Add layers whose shortcut gets a scale a channel of its own, by a 1x1 depthwise convolution. None
             takes `shortcuts_from_activations`.
+
+    Raises:
+        InputError: the network cannot be equalized so, or what came of it computes something else.
     """
     if gated is None:
         gated = frozenset([layer.name for layer in model.layers if is_hard_swish(layer)][:1])
@@ -88,7 +93,19 @@ def equalize(
         kernel = folding.scale_outputs(layer, kernel, 1 / after)
         return folding.copy(layer, inputs, weights=(kernel, bias / after))
 
-    return folding.rebuild(model, emit)
+    equal = folding.rebuild(model, emit)
+    _refuse_different(model, equal, next(representative())[0])
+    return equal
+
+
+def _refuse_different(model: keras.Model, equal: keras.Model, image: np.ndarray) -> None:
+    before, after = (keras.ops.convert_to_numpy(one(image, training=False)) for one in (model, equal))
+    apart = float(np.abs(after - before).max() / max(np.abs(before).max(), 1e-12))
+    if not apart <= SAME:
+        raise InputError(
+            f"the equalized network gives logits {100 * apart:.2f} % of their range away from those it came from; "
+            "that is a fault of kerasseg.int8 with this network: convert it with --recipe=float16, and report it"
+        )
 
 
 def _split_hard_swish(x, name: str, scales: np.ndarray | None):

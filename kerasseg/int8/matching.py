@@ -1,36 +1,85 @@
 """Which tensor of a file is the output of which layer of its Keras model.
 
-They are matched by their values on a picture. The names in a file are no keys: fused tensors have several, and TensorFlow
-numbers some of them.
+They are matched by their values on two pictures. The names in a file are no keys: fused tensors have several, and TensorFlow
+numbers some of them. Where several tensors have a layer's values, such as the zeros of dead blocks, the layer's is the first of
+them that is computed from its inputs.
 """
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
+from kerasseg.errors import InputError
+from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.inspection import Inspector
-from kerasseg.models.graph import consumers
+from kerasseg.models.graph import consumers, inputs_of, producers
 
 
-def tensors_of_layers(model: keras.Model, content: bytes, image: np.ndarray) -> dict[str, int]:
+def tensors_of_layers(model: keras.Model, content: bytes, images: Sequence[np.ndarray]) -> dict[str, int]:
     """Layer name -> number of the tensor that is its output. Layers that are fused into the next have none.
 
     Args:
         model: What `content` was converted from, to float32.
         content: The .tflite file.
-        image: (1, H, W, 3), values 0..255.
+        images: Two pictures, (1, H, W, 3), values 0..255; with one, what happens to agree on it would be taken for a match.
+
+    Raises:
+        InputError: tensors of parallel branches have the same values, and nothing tells them apart.
     """
-    inspector = Inspector(content)
-    inspector.run(image)
-    marks = {tensor: _mark(inspector.read(tensor)) for tensor in inspector.activations}
     layers = [layer for layer in model.operations if not isinstance(layer, keras.layers.InputLayer)]
-    outputs = keras.Model(model.input, [layer.output for layer in layers]).predict_on_batch(image)
-    found = {}
-    for layer, values in zip(layers, outputs, strict=True):
-        shape, mark = _mark(values)
-        for tensor, (other_shape, other) in marks.items():
-            if shape == other_shape and np.abs(mark - other).max() <= 1e-3 * max(mark[1] - mark[0], 1e-6):
-                found[layer.name] = tensor
+    probe = keras.Model(model.input, [layer.output for layer in layers])
+    inspector, graph = Inspector(content), Graph(content)
+    alike: dict[str, set[int]] = {layer.name: set(inspector.activations) for layer in layers}
+    for image in images:
+        inspector.run(image)
+        marks = {tensor: _mark(inspector.read(tensor)) for tensor in inspector.activations}
+        for layer, values in zip(layers, probe.predict_on_batch(image), strict=True):
+            own = _mark(values)
+            alike[layer.name] &= {tensor for tensor, mark in marks.items() if _same(own, mark)}
+    before, makers = _ancestors(graph), producers(model)
+    found: dict[str, int] = {}
+    for layer in layers:
+        candidates = alike[layer.name]
+        if len(candidates) > 1:
+            sources = _sources(layer, makers, found)
+            candidates = {tensor for tensor in candidates if sources <= before.get(tensor, set())}
+            candidates = {tensor for tensor in candidates if not candidates & before[tensor]}
+        if len(candidates) > 1 and np.ptp(inspector.read(min(candidates))):
+            raise InputError(
+                f"the output of {layer.name} has the same values as {' and '.join(inspector.names[t] for t in candidates)} of "
+                "the file, which nothing tells apart; train the run further, or calibrate with another --calibration_seed"
+            )
+        if candidates:
+            found[layer.name] = min(candidates)
     return found
+
+
+def _ancestors(graph: Graph) -> dict[int, set[int]]:
+    """Computed tensor -> every tensor that it depends on."""
+    before: dict[int, set[int]] = {}
+    for operator in graph.operators:
+        for tensor in operator.outputs:
+            before[tensor] = set(operator.inputs).union(*(before.get(one, set()) for one in operator.inputs))
+    return before
+
+
+def _sources(layer: keras.Operation, makers: dict[int, keras.Operation], found: dict[str, int]) -> set[int]:
+    """The tensors of the nearest layers before this one that have any."""
+    sources = set()
+    waiting = [makers[id(tensor)] for tensor in inputs_of(layer) if id(tensor) in makers]
+    while waiting:
+        one = waiting.pop()
+        if one.name in found:
+            sources.add(found[one.name])
+        elif not isinstance(one, keras.layers.InputLayer):
+            waiting += [makers[id(tensor)] for tensor in inputs_of(one)]
+    return sources
+
+
+def _same(own: tuple, other: tuple) -> bool:
+    shape, mark = own
+    return shape == other[0] and np.abs(mark - other[1]).max() <= 1e-3 * max(mark[1] - mark[0], 1e-6)
 
 
 def fused_into(model: keras.Model, name: str, tensors: dict[str, int]) -> int | None:

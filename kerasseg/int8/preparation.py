@@ -1,6 +1,7 @@
 """A model on its way to int8: folded, its channels equalized, its activations measured."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 
 import keras
@@ -56,7 +57,7 @@ class Prepared:
         model: Keras 3, batch 1, at the run's evaluation size; no batch norms.
         content: `model` as a float32 .tflite file.
         ranges: Of every activation in `content`.
-        image: A calibration picture, (1, H, W, 3) float32.
+        images: The first two calibration pictures, (1, H, W, 3) float32.
         names: The calibration pictures'.
         weights_sha256: Of the weights that `model` was made from; "" where they come from no run.
     """
@@ -64,13 +65,13 @@ class Prepared:
     model: keras.Model
     content: bytes
     ranges: ranges.Ranges
-    image: np.ndarray
+    images: tuple[np.ndarray, ...]
     names: tuple[str, ...] = ()
     weights_sha256: str = ""
 
     def twin(self, *, size: tuple[int, int], batch_size: int | None):
         """The fake-quantized twin, a tf_keras model."""
-        tensors = matching.tensors_of_layers(self.model, self.content, self.image)
+        tensors = matching.tensors_of_layers(self.model, self.content, self.images)
         by_layer = {layer: self.ranges[tensor] for layer, tensor in tensors.items()}
         return load_twin().build(self.model, by_layer, size=size, batch_size=batch_size)
 
@@ -116,7 +117,8 @@ def prepare_model(model: keras.Model, representative: calibration.Representative
         model = folding.double_resizes(model)
     model = equalization.equalize(model, representative)
     content = converter.convert(model, recipe="float32")
-    return Prepared(model, content, ranges.measure(content, representative), next(representative())[0])
+    first = tuple(image for (image,) in itertools.islice(representative(), 2))
+    return Prepared(model, content, ranges.measure(content, representative), first)
 
 
 def _choose(split: Split, settings: QuantizationSettings) -> list[int]:

@@ -79,7 +79,7 @@ def where_it_hurts(prepared: Prepared, quantized: bytes, images: Sequence[np.nda
         quantized: The int8 file.
         images: (1, H, W, 3), values 0..255.
     """
-    tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.image)
+    tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.images)
     graph = Graph(prepared.content)
     layers = {graph.name(tensor): layer for layer, tensor in tensors.items()}
     found = noise.compare(quantized, prepared.content, images)
@@ -114,7 +114,7 @@ def named_layers(prepared: Prepared, names: Sequence[str]) -> FloatLayers:
     Raises:
         InputError: an unknown layer; the message lists the known.
     """
-    tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.image)
+    tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.images)
     graph, found = Graph(prepared.content), []
     for name in names:
         tensor = matching.fused_into(prepared.model, name, tensors)

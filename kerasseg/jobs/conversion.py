@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from kerasseg import config, files
@@ -11,7 +12,7 @@ from kerasseg.data.datasets import Dataset
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
-from kerasseg.int8 import calibration, preparation, quantization
+from kerasseg.int8 import calibration, folding, preparation, quantization
 from kerasseg.int8.preparation import Prepared, QuantizationSettings
 from kerasseg.jobs.settings import ConversionSettings
 from kerasseg.lite import converter, inspection, interpreter, lint, recipes
@@ -53,6 +54,7 @@ def convert(
     recipes.check_io_type(settings.io_type)
     run = open_run(workdir)
     model, weights_sha256 = trained.load_hashed(run)
+    _refuse_unknown_layers(settings.float_layers, model)
     path = Path(output or run.directory.path / f"{settings.recipe}.tflite")
     splits = ["train", "val"] if recipe.trained else ["train"]
     dataset, _ = origin.load_data(
@@ -156,12 +158,25 @@ def _float_layers(asked: Sequence[str], prepared: Prepared, images: list[np.ndar
     """What the setting of that name asks for: names of layers, or ("auto:K",)."""
     if not asked:
         return quantization.FloatLayers()
-    if len(asked) == 1 and asked[0].startswith("auto:"):
-        count = asked[0].removeprefix("auto:")
-        if not count.isdigit():
-            raise InputError(f"--float_layers={asked[0]} is not accepted; write auto:K with a whole number K")
-        return quantization.worst_layers(prepared, images, count=int(count))
+    if _is_auto(asked):
+        return quantization.worst_layers(prepared, images, count=int(asked[0].removeprefix("auto:")))
     return quantization.named_layers(prepared, asked)
+
+
+def _is_auto(asked: Sequence[str]) -> bool:
+    return len(asked) == 1 and asked[0].startswith("auto:")
+
+
+def _refuse_unknown_layers(asked: Sequence[str], model: keras.Model) -> None:
+    """Raises InputError, before anything takes time, for what `_float_layers` could not take."""
+    if _is_auto(asked):
+        if not asked[0].removeprefix("auto:").isdigit():
+            raise InputError(f"--float_layers={asked[0]} is not accepted; write auto:K with a whole number K")
+        return
+    for name in asked:
+        if name not in {layer.name for layer in model.layers}:
+            known = ", ".join(layer.name for layer in model.layers if isinstance(layer, folding.CONVOLUTIONS))
+            raise InputError(f"there is no layer {name!r} to leave in float; those with weights are {known}")
 
 
 def _agreement(first: Predict, second: Predict, images: list[np.ndarray]) -> tuple[float, int]:

@@ -10,12 +10,13 @@ from kerasseg.data.letterbox import letterbox
 from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
 from kerasseg.jobs.settings import ExportSettings
+from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import quantize
 from kerasseg.mcu import boards, firmware, measurement, page
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import plots
-from kerasseg.run import origin
+from kerasseg.run import origin, sidecar
 from kerasseg.run.directory import open_run
 from kerasseg.run.provenance import provenance
 
@@ -45,22 +46,30 @@ def export(
         What report.json holds; `failures` says what does not hold, a sentence each.
 
     Raises:
-        InputError: no such file, one that TFLite Micro would refuse, an unknown board, or too few pictures.
+        InputError: no such file, one that is damaged, not what its JSON says, not of the run's weights, or that TFLite Micro
+            would refuse; an unknown board, or too few pictures.
     """
     settings = settings or ExportSettings()
     path, folder = Path(tflite), Path(output_dir)
     if not path.is_file():
         raise InputError(f"no file {path}; check --tflite")
-    content = path.read_bytes()
-    graph = Graph(content)
-    firmware.check(graph, file=path.name)
     firmware.check_name(settings.name)
     if settings.board:
         boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
-    found, sources = measurement.measure(
-        content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
-        margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
-    )  # fmt: skip
+    story = sidecar.hold_against(path, open_run(workdir) if workdir else None)
+
+    def measure() -> tuple[measurement.Measurement, dict[str, str]]:
+        content = path.read_bytes()
+        graph = Graph(content, source=path)
+        firmware.check(graph, file=path.name)
+        return measurement.measure(
+            content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
+            margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
+        )  # fmt: skip
+
+    if story is None:
+        log(sidecar.unknown_origin(path))
+    found, sources = measure() if story else isolation.isolated(measure, file=path)
     limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
     report = found.to_json() | provenance() | {"failures": measurement.failures(found, **limits)}
     for name, text in sources.items():

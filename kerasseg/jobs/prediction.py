@@ -11,7 +11,7 @@ from kerasseg import files
 from kerasseg.data.letterbox import segment
 from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
-from kerasseg.lite import interpreter
+from kerasseg.lite import interpreter, isolation
 from kerasseg.reports import plots
 from kerasseg.run import sidecar, trained
 from kerasseg.run.directory import open_run
@@ -53,10 +53,11 @@ def load_predictor(
         assert run is not None
         return Predictor(trained.predictor(trained.load_trained(run)), run.eval_size, run.class_names)
     path = Path(tflite)
-    model = interpreter.LoadedModel(path)
-    found = sidecar.hold_against(path, run) if run else sidecar.read(path)
+    found = sidecar.hold_against(path, run)
     if found is None:
-        log(f"{path} is of unknown origin: no JSON beside it says what it was made from")
+        log(sidecar.unknown_origin(path))
+        isolation.try_out(path)
+    model = interpreter.LoadedModel(path)
     if run is not None:
         names, source = run.class_names, str(workdir)
     else:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kerasseg.config import setting
+from kerasseg.config import check_seed, setting
 from kerasseg.errors import InputError
 
 
@@ -27,8 +27,11 @@ class ConversionSettings:
     )
     epochs: int = setting(4, "epochs of int8_qat")
     learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
-    data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+    data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
+
+    def __post_init__(self) -> None:
+        check_seed(self.calibration_seed)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class CheckSettings:
     max_miou_drop: float = setting(1.0, "largest accepted loss against Keras, in points of mIoU")
     max_latency_ms: float = setting(0.0, "largest accepted median latency; 0 for no limit")
     strict: bool = setting(False, "exit 1 when the linter finds something")
-    data_dir: str = setting("", "where the data set lies now; empty takes the run's own")
+    data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
@@ -73,7 +76,7 @@ class ExportSettings:
         (), "compile with Vela for ethos-u55-128, ethos-u55-256, ethos-u65-256, ethos-u85-256"
     )
     board: str = setting("", "exit 1 unless it fits this board; the report lists all")
-    data_dir: str = setting("", "where that data set lies now; empty takes the run's own")
+    data_dir: str = setting("", "where that data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class CompareSettings:
     threads: int = setting(1, "threads of LiteRT")
     runs: int = setting(50, "timed runs of each file")
     warmup: int = setting(5, "runs before them")
-    data_dir: str = setting("", "where the data set lies now; empty takes the runs' own")
+    data_dir: str = setting("", "where the data set lies now; empty takes the runs' own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:

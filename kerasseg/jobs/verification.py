@@ -12,7 +12,7 @@ from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import preparation, quantization
 from kerasseg.jobs.settings import CheckSettings
-from kerasseg.lite import inspection, interpreter, latency, lint
+from kerasseg.lite import inspection, interpreter, isolation, latency, lint
 from kerasseg.lite.interpreter import Runnable, Segmenting
 from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
@@ -50,10 +50,11 @@ def check(
         raise InputError("--sample and --per_layer need --workdir of the run that the files came from")
     report: dict = {"kernels": settings.kernels}
     image = None
-    if workdir:
-        run = open_run(workdir)
+    run = open_run(workdir) if workdir else None
+    _refuse_damaged(paths, run, log)
+    if run:
         models = [engines.load(path, kernels=settings.kernels) for path in paths]
-        _refuse_foreign(paths, models, run, log)
+        _refuse_foreign(paths, models, run)
         report["files"] = list(map(_described, paths, models))
         found, image = _scored(run, paths, models, report["files"], settings, log)
         report |= found
@@ -91,7 +92,14 @@ def _time(paths: list[Path], entries: list[dict], image: np.ndarray | None, sett
             entry["latency"].append(timing.to_json())
 
 
-def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run, log: Log) -> None:
+def _refuse_damaged(paths: list[Path], run: Run | None, log: Log) -> None:
+    for path in paths:
+        if sidecar.hold_against(path, run) is None:
+            log(sidecar.unknown_origin(path))
+            isolation.try_out(path)
+
+
+def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run) -> None:
     for path, model in zip(paths, models, strict=True):
         if model.num_classes != run.num_classes:
             raise InputError(
@@ -101,8 +109,6 @@ def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run, l
             raise InputError(
                 f"{path} takes {model.size} pictures, the run has {run.eval_size}; give the --workdir it came from"
             )
-        if sidecar.hold_against(path, run) is None:
-            log(f"{path} is of unknown origin: no JSON beside it says that it was made from {run.directory.path}")
 
 
 def _scored(
@@ -118,7 +124,8 @@ def _scored(
     predicts = [trained.predictor(trained.load_trained(run)), *map(interpreter.predictor, models)]
     scores, agreement = evaluate_together(predicts, split, class_names=run.class_names, size=run.eval_size)
     for entry, score, share in zip(entries, scores[1:], agreement[1:], strict=True):
-        entry |= {"tflite": score.to_json(), "miou_drop_points": 100 * (scores[0].miou - score.miou), "pixel_agreement": share}
+        drop = scores[0].miou_of_labelled - score.miou_of_labelled  # on a whole split, that of `miou`
+        entry |= {"tflite": score.to_json(), "miou_drop_points": 100 * drop, "pixel_agreement": share}
     found = {
         "model": run.config.model,
         "dataset": dataset.name,

@@ -17,8 +17,13 @@ def convert(model: keras.Model, *, recipe: str) -> bytes:
         recipe: A key of `recipes.RECIPES` that needs no calibration; `kerasseg.int8.quantize` makes the others.
 
     Raises:
-        InputError: an unknown or a calibrated recipe, or an open batch.
+        InputError: an unknown or a calibrated recipe, an open batch, or another backend than TensorFlow.
     """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"Keras runs on {keras.backend.backend()} here, and TFLite's converter reads TensorFlow's models alone; "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
     chosen = get_recipe(recipe)
     if chosen.calibrated:
         known = ", ".join(name for name, one in RECIPES.items() if not one.calibrated)

@@ -45,18 +45,18 @@ class Graph:
         operators: In order of execution.
     """
 
-    def __init__(self, content: bytes):
-        """Reads a file's content.
+    def __init__(self, content: bytes, *, source: object = "the .tflite file"):
+        """Reads a file's content; `source` is what a message calls it.
 
         Raises:
             InputError: it is no .tflite file.
         """
         if content[4:8] != IDENTIFIER:
-            raise InputError("that is no .tflite file (its identifier TFL3 is missing); convert it again")
+            raise InputError(f"{source} is no .tflite file (its identifier TFL3 is missing); convert it again")
         try:
             self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
         except (struct.error, IndexError, TypeError, ValueError) as error:
-            raise InputError(f"the .tflite file cannot be read ({error}); convert it again") from error
+            raise InputError(f"{source} cannot be read ({error}); convert it again") from error
         graph = self.model.subgraphs[0]
         self.tensors = graph.tensors
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in self.model.operatorCodes]

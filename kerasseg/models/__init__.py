@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kerasseg.errors import InputError
 from kerasseg.models.variants import MODELS, ModelSpec, check_size, get_spec
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def build_model(
 ) -> keras.Model:
     """Builds a DeepLabv3+ with fresh weights (`kerasseg.models.backbone.load_weights` brings pretrained ones).
 
+    Sets Keras' float type to float32 and its data format to channels_last, for the whole process.
+
     Args:
         model: A name of `list_models()`, or a ModelSpec.
         size: (height, width) of the input in pixels, multiples of the output stride.
@@ -41,7 +44,7 @@ def build_model(
         the spec's `logits_stride`, 1 in all but the micro_* rows.
 
     Raises:
-        InputError: an unknown name, or a size that does not divide.
+        InputError: an unknown name, a size that does not divide, or a number of classes that labels cannot have.
     """
     import keras
 
@@ -49,6 +52,11 @@ def build_model(
 
     spec = get_spec(model) if isinstance(model, str) else model
     check_size(size, output_stride=spec.output_stride)
+    if not 1 <= num_classes <= 255:
+        raise InputError(f"num_classes={num_classes} is out of range; give 1 to 255, one id of 256 is for unlabelled pixels")
+    # Everything here is float32 and channels last, whatever keras.json says; what is built from the model later is, too.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
     outside = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

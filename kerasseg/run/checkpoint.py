@@ -124,6 +124,8 @@ def make_deterministic(seed: int, *, on_gpu: bool = False) -> None:
 
         if on_gpu or not tf.config.list_physical_devices("GPU"):
             tf.config.experimental.enable_op_determinism()
+        # int8.twin switches it off for the process; without this, what ran before would decide the last bits.
+        tf.config.optimizer.set_experimental_options({"constant_folding": True})
 
 
 @contextlib.contextmanager

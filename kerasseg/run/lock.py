@@ -36,6 +36,8 @@ def locked(folder: Path) -> Iterator[None]:
     with file:
         if fcntl:
             _take(file, folder)
+            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # let go of just now
+                raise InputError(f"another process has just left {folder}; give the command again")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

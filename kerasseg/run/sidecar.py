@@ -88,12 +88,20 @@ def read(tflite: Path) -> Sidecar | None:
     return Sidecar(**values)
 
 
-def hold_against(tflite: Path, run: Run) -> Sidecar | None:
-    """What lies beside a file that is said to come from a run; None where nothing does.
+def unknown_origin(tflite: Path) -> str:
+    """A line for people about a file without a JSON beside it."""
+    return f"{tflite} is of unknown origin: no JSON beside it says what it was made from"
+
+
+def hold_against(tflite: Path, run: Run | None) -> Sidecar | None:
+    """What lies beside a file that is said to come from a run, or from anywhere (None); None where nothing does.
 
     Raises:
-        InputError: the file is not the one that its JSON speaks of, or was made from other weights than the run's best.
+        InputError: there is no such file, it is not the one that its JSON speaks of, or it was made from other weights than the
+            run's best.
     """
+    if not tflite.is_file():
+        raise InputError(f"no file {tflite}; check the path")
     found = read(tflite)
     if found is None:
         return None
@@ -101,6 +109,8 @@ def hold_against(tflite: Path, run: Run) -> Sidecar | None:
         raise InputError(
             f"{tflite} is not the file that {path_of(tflite).name} speaks of; convert it again, or remove that JSON"
         )
+    if run is None:
+        return found
     if found.weights_sha256 != files.sha256(run.directory.best_weights):
         raise InputError(
             f"{tflite} was made from other weights than the best of {run.directory.path}; "

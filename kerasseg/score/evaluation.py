@@ -25,7 +25,7 @@ def evaluate(predict: Predict, split: Split, *, class_names: tuple[str, ...], si
         size: (height, width) that `predict` takes.
 
     Raises:
-        InputError: a picture or its labels cannot be used, or `predict` gives ids outside the classes.
+        InputError: a picture or its labels cannot be used, no pixel is labelled, or `predict` gives ids outside the classes.
     """
     (scores,), _ = evaluate_together([predict], split, class_names=class_names, size=size)
     return scores
@@ -54,6 +54,8 @@ def evaluate_together(
             matrices[i] += metrics.confusion_matrix(example.labels, preds, num_classes=num_classes)
             boundaries[i] += metrics.boundary_confusion(example.labels, preds, num_classes=num_classes)
             agreeing[i] += np.count_nonzero(preds == all_preds[0])
+    if not matrices[0].any():
+        raise InputError(f"no pixel of the {len(split)} pictures is labelled: there is nothing to score; give more, or labels")
     scores = [
         metrics.scores(matrix, boundary, class_names=class_names, pictures=len(split))
         for matrix, boundary in zip(matrices, boundaries, strict=True)

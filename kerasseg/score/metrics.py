@@ -132,6 +132,12 @@ class Scores:
     confusion: list[list[int]]
     pictures: int
 
+    @property
+    def miou_of_labelled(self) -> float:
+        """Mean of `iou` over the classes in the labels: one stray pixel of another class does not change it by a class."""
+        present = [iou for iou, counts in zip(self.iou, self.confusion, strict=True) if iou is not None and any(counts)]
+        return sum(present) / len(present) if present else 0.0
+
     def to_json(self) -> dict:
         """As plain JSON values."""
         return json.loads(json.dumps(dataclasses.asdict(self)))

@@ -66,12 +66,22 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
 
-def write_summaries(row: dict, logs: Path) -> None:
-    """Adds a row of the history to TensorBoard's event files, where TensorFlow is installed."""
+def write_summaries(row: dict, logs: Path, *, log: Callable[[str], None]) -> None:
+    """Adds a row of the history to TensorBoard's event files, where TensorFlow is installed.
+
+    Where that fails, as with folders that TensorFlow cannot name in the locale's encoding, the training goes on without.
+    """
     try:
         import tensorflow as tf
     except ImportError:
         return
+    try:
+        _write_summaries(tf, row, logs)
+    except Exception as error:  # of TensorFlow's many kinds
+        log(f"no TensorBoard logs for epoch {row['epoch']}: {' '.join(str(error).split())[:200]}")
+
+
+def _write_summaries(tf, row: dict, logs: Path) -> None:
     metadata = tf.compat.v1.SummaryMetadata(
         plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     )  # fmt: skip

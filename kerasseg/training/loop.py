@@ -80,11 +80,19 @@ def _train(config: TrainConfig, workdir: Path, log: Callable[[str], None]) -> Sc
     files.remove_leftovers(workdir)
     for name, split in zip(("train", "val"), splits, strict=True):
         log(f"reading {len(split)} {name} examples of {dataset.name}")
-        split.keep(limit_bytes=config.cache_mib * 2**20 // 2)
+        _refuse_copies(split, split.keep(limit_bytes=config.cache_mib * 2**20 // 2), name, log)
     training = _Training(run, splits, log)
     checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
     return training.run_epochs()
+
+
+def _refuse_copies(split: Split, different: int, name: str, log: Callable[[str], None]) -> None:
+    """Raises InputError where all training pictures are one: batch norms would see no variance."""
+    if different == 1 < len(split) and name == "train":
+        raise InputError(f"all {len(split)} training pictures are copies of {split.names[0]}; give pictures that differ")
+    if different < len(split):
+        log(f"{len(split) - different} of the {name} pictures are copies of others")
 
 
 def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> None:
@@ -121,6 +129,7 @@ class _Training:
         self.train_split, self.val_split = splits
         self.progress = checkpoint.Progress()
         checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
+        _unlimited()
         with _building():
             self._build(run, log)
 
@@ -138,6 +147,9 @@ class _Training:
                 trained.load_weights(self.model, Path(config.init_weights))
             else:
                 backbone.load_weights(self.model, spec, source=config.backbone_weights)
+        if config.backbone_lr_factor == 0:
+            for layer in self.model.layers:
+                layer.trainable = not backbone.owns(layer.name)  # its batch norms keep their statistics, too
         self.first_step = callbacks.FirstStep(log)
         steps = self.steps = len(self.train_split) // config.batch_size
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
@@ -165,13 +177,19 @@ class _Training:
         return self._report()
 
     def _fit(self, epoch: int) -> float:
-        with checkpoint.naming_the_flag():
-            history = self._fit_epoch(epoch)
+        refused: list[InputError] = []
+        try:
+            with checkpoint.naming_the_flag():
+                history = self._fit_epoch(epoch, refused.append)
+        except Exception:
+            if refused:  # tf.data wraps it in an error of its own
+                raise refused[0] from None
+            raise
         return history.history["loss"][0]
 
-    def _fit_epoch(self, epoch: int) -> keras.callbacks.History:
+    def _fit_epoch(self, epoch: int, refused: Callable[[InputError], None]) -> keras.callbacks.History:
         return self.model.fit(
-            pipeline.train_batches(self.train_split, self.config, epoch=epoch),
+            pipeline.train_batches(self.train_split, self.config, epoch=epoch, refused=refused),
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,
@@ -206,7 +224,7 @@ class _Training:
         arrays |= {f"optimizer/{i}": ops.convert_to_numpy(v) for i, v in enumerate(self.optimizer.variables)}
         checkpoint.save(self.directory.checkpoint, arrays, progress)
         self._write_history()
-        callbacks.write_summaries(row, self.directory.logs)
+        callbacks.write_summaries(row, self.directory.logs, log=self.log)
 
     def _restore(self) -> None:
         self.progress = checkpoint.restore(
@@ -253,6 +271,12 @@ def _building() -> AbstractContextManager:
     import jax
 
     return jax.default_device(jax.local_devices(backend="cpu")[0])
+
+
+def _unlimited() -> None:
+    """Keras' limits for trying a script out, KERAS_MAX_EPOCHS and its like, would end every epoch here before it began."""
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.losses.Loss) -> None:

@@ -10,6 +10,8 @@ from keras import ops
 from kerasseg.config import TrainConfig
 from kerasseg.data.labels import IGNORE_LABEL
 
+LARGEST_RATIO = 100.0  # of class weights, a choice
+
 
 class SegmentationLoss(keras.losses.Loss):
     """A weighted sum of cross-entropy, soft Dice and Lovasz-softmax over the labelled pixels of a batch.
@@ -56,7 +58,7 @@ def build_loss(config: TrainConfig, *, counts: Callable[[], np.ndarray]) -> Segm
 
 
 def class_weights(counts: np.ndarray, *, kind: str) -> np.ndarray:
-    """Factors for the cross-entropy, (num_classes,) float32 with mean 1.
+    """Factors for the cross-entropy, (num_classes,) float32 with mean 1, the largest at most LARGEST_RATIO times the smallest.
 
     Args:
         counts: Labelled pixels a class.
@@ -64,6 +66,7 @@ def class_weights(counts: np.ndarray, *, kind: str) -> np.ndarray:
     """
     frequency = np.maximum(counts, 1) / max(counts.sum(), 1)
     weights = frequency ** {"balanced": -1.0, "sqrt": -0.5}[kind]
+    weights = np.minimum(weights, LARGEST_RATIO * weights.min())  # or the rarest class's few pixels are all that is learned
     return (weights / weights.mean()).astype(np.float32)
 
 
@@ -127,9 +130,19 @@ def lovasz_softmax(planes: Planes):
     errors = ops.take_along_axis(errors, order, 1)
     truth = ops.take_along_axis(truth, order, 1)
     area = ops.sum(truth, 1, keepdims=True)
-    intersection = area - ops.cumsum(truth, 1)
-    union = area + ops.cumsum(1 - truth, 1)
+    hits = counted(truth)
+    intersection = area - ops.cast(hits, "float32")
+    union = area + ops.cast(ops.arange(1, truth.shape[1] + 1, dtype="int32") - hits, "float32")
     jaccard = 1 - intersection / ops.maximum(union, 1e-6)
     steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], 1)
     present = ops.cast(area[:, 0] > 0, "float32")
     return ops.sum(ops.sum(errors * steps, 1) * present) / ops.maximum(ops.sum(present), 1.0)
+
+
+def counted(marks):
+    """How many 1s a row has up to each place, (R, N) int32: a sum of float32 stops at 2**24.
+
+    Args:
+        marks: (R, N) of 0 and 1.
+    """
+    return ops.cumsum(ops.cast(marks, "int32"), 1)

@@ -1,6 +1,7 @@
 """Learning-rate schedules and the optimizers that follow them."""
 
 import math
+import re
 from collections.abc import Callable
 
 import keras
@@ -60,38 +61,46 @@ def build_optimizer(config: TrainConfig, *, steps_per_epoch: int, is_backbone: C
     Args:
         config: Gives optimizer, schedule, learning rates, decay and clipping.
         steps_per_epoch: Batches in an epoch.
-        is_backbone: Variable path -> whether it learns at `backbone_lr_factor` times the rate.
+        is_backbone: Variable path -> whether it learns, and decays, at `backbone_lr_factor` times the rate.
     """
     common: dict = {
         "factor_of": lambda path: config.backbone_lr_factor if is_backbone(path) else 1.0,
+        "decay": config.weight_decay,
         "name": config.optimizer,
         "learning_rate": schedule(config, steps_per_epoch=steps_per_epoch),
-        "weight_decay": config.weight_decay,
         "global_clipnorm": config.clip_norm or None,
     }
-    optimizer = _AdamW(**common) if config.optimizer == "adamw" else _SGD(momentum=config.momentum, nesterov=True, **common)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    if config.optimizer == "adamw":
+        return _AdamW(**common)
+    return _SGD(momentum=config.momentum, nesterov=True, **common)
 
 
 class _FactorMixin:
-    """A learning rate a variable. Keras' optimizers have one for all."""
+    """A learning rate a variable, and decoupled decay at that rate. Keras' optimizers have one rate for all."""
 
-    def __init__(self, *, factor_of: Callable[[str], float], **settings):
-        """Takes the factor of each variable, by its path, beside what the optimizer takes."""
+    def __init__(self, *, factor_of: Callable[[str], float], decay: float, **settings):
+        """Takes the factor of each variable, by its path, and the weight decay, beside what the optimizer takes."""
         super().__init__(**settings)
-        self.factor_of = factor_of
+        self.factor_of, self.decay = factor_of, decay
 
     def build(self, variables):
         super().build(variables)
         # By index: on TensorFlow, update_step gets the bare tf.Variable, which has no path.
         self.factors = [self.factor_of(variable.path) for variable in variables]
+        self.decays = [0.0 if _SPARED.search(variable.path) else self.decay for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
-        super().update_step(gradient, variable, learning_rate * self.factors[self._get_variable_index(variable)])
+        index = self._get_variable_index(variable)
+        rate = learning_rate * self.factors[index]
+        if self.decays[index]:
+            self.assign_sub(variable, variable * self.decays[index] * ops.cast(rate, variable.dtype))
+        super().update_step(gradient, variable, rate)
 
 
-class _AdamW(_FactorMixin, keras.optimizers.AdamW):
+_SPARED = re.compile("bias|gamma|beta")  # no weight decay
+
+
+class _AdamW(_FactorMixin, keras.optimizers.Adam):
     pass
 
 

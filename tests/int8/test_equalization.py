@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, channels, equalization, folding
 from kerasseg.models import build_model, get_spec
 from tests.int8.test_folding import lively
@@ -75,6 +76,31 @@ def test_a_shortcut_from_an_activation_is_scaled_on_its_own():
     assert equalization.shortcuts_from_activations(model) == {"expanded_conv_add"}
     equal = equalization.equalize(model, _representative())
     assert isinstance(equal.get_layer("expanded_conv_add_shortcut"), keras.layers.DepthwiseConv2D)
+
+
+def _hard_swish_beside_a_sigmoid():
+    image = keras.Input((8, 8, 3), batch_size=1)
+    x = keras.layers.Conv2D(4, 1)(image)
+    swish = keras.layers.Activation("hard_swish", name="swish")(x)
+    gate = keras.layers.Activation("sigmoid", name="gate")(x)
+    return keras.Model(image, keras.layers.Concatenate()([keras.layers.Activation("tanh", name="end")(swish), gate]))
+
+
+def test_demands_that_contradict_each_other_are_refused():
+    images = calibration.representative(iter(np.random.default_rng(1).integers(0, 256, (1, 8, 8, 3), np.uint8)))
+    model = _hard_swish_beside_a_sigmoid()
+    with pytest.raises(InputError, match=r"needs a channel scaled by .* cannot be equalized so; leave that hard-swish out"):
+        equalization.equalize(model, images)
+    equal = equalization.equalize(model, images, gated=frozenset())
+    image = next(images())[0]
+    np.testing.assert_allclose(equal.predict_on_batch(image), model.predict_on_batch(image), atol=1e-5)
+
+
+def test_what_comes_out_is_held_against_what_went_in(monkeypatch):
+    model = folding.fold(lively(build_model("tiny", size=(64, 64), num_classes=4, batch_size=1)))
+    monkeypatch.setattr(equalization.folding, "scale_inputs", lambda kernel, factor: kernel)
+    with pytest.raises(InputError, match=r"gives logits \d+\.\d\d % of their range away from those it came from"):
+        equalization.equalize(model, _representative())
 
 
 def test_a_hard_swish_whose_output_is_asked_for_stays_whole():

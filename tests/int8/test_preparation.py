@@ -54,14 +54,14 @@ def test_float_layers_by_name_and_by_loss(prepared):
     named = int8.named_layers(prepared, ["aspp_project"])
     assert named.layers == ("aspp_project",)
     content = int8.quantize(prepared, float_layers=named)
-    assert "CONV_2D" in {one.operator for one in int8.where_it_hurts(prepared, content, [prepared.image])}
+    assert "CONV_2D" in {one.operator for one in int8.where_it_hurts(prepared, content, prepared.images[:1])}
     assert "DEQUANTIZE" in {operator.name for operator in Graph(content).operators}
-    worst = int8.worst_layers(prepared, [prepared.image], count=3)
+    worst = int8.worst_layers(prepared, prepared.images[:1], count=3)
     assert len(worst.layers) == len(worst.tensors) == 3
-    found = int8.where_it_hurts(prepared, int8.quantize(prepared), [prepared.image])
+    found = int8.where_it_hurts(prepared, int8.quantize(prepared), prepared.images[:1])
     assert worst.layers[0] == max(found, key=lambda one: one.lost_db).layer
     with pytest.raises(ValueError, match="no layer 'conv_99' to leave in float; those with weights are conv, "):
         int8.named_layers(prepared, ["conv_99"])
     for count in (0, 5000):
         with pytest.raises(ValueError, match=f"{count} layers are to stay in float; give a number from 1 to {len(found)}"):
-            int8.worst_layers(prepared, [prepared.image], count=count)
+            int8.worst_layers(prepared, prepared.images[:1], count=count)

@@ -111,3 +111,11 @@ def test_an_id_that_is_no_class_is_refused(label, pred, words):
 def test_boundary_distance_is_two_percent_of_the_diagonal():
     assert metrics.boundary_distance((360, 480)) == 12  # diagonal 600
     assert metrics.boundary_distance((3, 4)) == 1
+
+
+def test_one_stray_pixel_costs_no_class_where_the_labels_have_none():
+    """32x32 pixels of two classes, all right but one, which is given to a third: mIoU falls by a third."""
+    matrix = np.array([[500, 0, 0], [0, 523, 1], [0, 0, 0]])
+    found = metrics.scores(matrix, np.zeros((4, 4), int), class_names=("a", "b", "c"), pictures=1)
+    assert found.miou == pytest.approx((1 + 523 / 524 + 0) / 3)
+    assert found.miou_of_labelled == pytest.approx((1 + 523 / 524) / 2)

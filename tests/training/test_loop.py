@@ -3,17 +3,24 @@ import dataclasses
 import json
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
 from kerasseg import files, training
-from kerasseg.run import RunDir
-from tests.conftest import REPOSITORY, TINY, assert_one_line, command, folder_dataset, kerasseg, write_picture
+from kerasseg.errors import InputError
+from kerasseg.models import backbone, build_model
+from kerasseg.run import RunDir, load_trained, open_run
+from kerasseg.run.lock import locked
+from tests.conftest import REPOSITORY, TINY, assert_one_line, command, folder_dataset, kerasseg
 
 pytestmark = pytest.mark.slow
 
@@ -43,42 +50,43 @@ def test_training_again_returns_the_same_scores(tiny_run):
     assert "resuming after epoch 2 of 2" in lines
 
 
-def test_every_setting_of_optimizer_loss_and_precision_trains(tmp_path):
+def test_every_setting_of_optimizer_loss_and_precision_trains(short, tmp_path):
     config = dataclasses.replace(
-        TINY, epochs=1, train_examples=4, val_examples=1, optimizer="sgd", schedule="cosine", class_weights="sqrt",
+        short, train_examples=4, val_examples=1, optimizer="sgd", schedule="cosine", class_weights="sqrt",
         dice_weight=0.5, lovasz_weight=0.5, backbone_lr_factor=0.1, ema_decay=0.0, precision="mixed_bfloat16",
         flip=False, color=0.0,
     )  # fmt: skip
     assert 0 <= training.train(config, workdir=tmp_path / "run").miou <= 1
 
 
-def test_a_run_can_start_from_anothers_weights(tiny_run, tmp_path):
+def test_a_run_can_start_from_anothers_weights(short, short_run, tmp_path):
     """At a learning rate of next to nothing, one epoch leaves the weights, and so the scores, where they were."""
     config = dataclasses.replace(
-        TINY, epochs=1, learning_rate=1e-12, bn_momentum=0.999999, init_weights=str(tiny_run / "best.weights.h5")
+        short, learning_rate=1e-12, bn_momentum=0.999999, init_weights=str(short_run / "best.weights.h5")
     )
     scores = training.train(config, workdir=tmp_path / "run")
-    assert scores.miou == pytest.approx(files.read_json(tiny_run / "report.json")["scores"]["miou"], abs=1e-3)
+    assert scores.miou == pytest.approx(files.read_json(short_run / "report.json")["scores"]["miou"], abs=1e-3)
     other = dataclasses.replace(config, model="edge_small")
     with pytest.raises(ValueError, match="best.weights.h5 cannot be read .*the same model and classes"):
         training.train(other, workdir=tmp_path / "other")
 
 
-def _killed_and_resumed(workdir, *, kills):
-    """Runs the command, kills it with SIGKILL after each number of seconds past an epoch's line, and lets it end."""
-    arguments = [sys.executable, "-m", "kerasseg.train", *FLAGS, "--epochs=3", f"--workdir={workdir}"]
-    for epoch, delay in kills:
-        process = subprocess.Popen(arguments, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in process.stdout:
-            if line.startswith(f"epoch {epoch}/"):
-                break
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.stdout.close()
-        assert process.wait() == -signal.SIGKILL
-    last = command(*arguments[1:])
-    assert last.returncode == 0, last.stderr
-    return last.stdout
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of three epochs that nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("whole") / "run"
+    assert kerasseg("train", *FLAGS, "--epochs=3", f"--workdir={workdir}").returncode == 0
+    return workdir
+
+
+def _assert_same(run, other):
+    """The same weights, optimizer, progress and table, to the bit."""
+    with np.load(run / "checkpoint.npz") as ours, np.load(other / "checkpoint.npz") as theirs:
+        assert set(ours) == set(theirs)
+        for key in set(ours) - {"progress"}:
+            np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
+        assert _without_seconds(ours["progress"]) == _without_seconds(theirs["progress"])
+    assert (run / "history.csv").read_text() == (other / "history.csv").read_text()
 
 
 def _without_seconds(progress):
@@ -88,21 +96,48 @@ def _without_seconds(progress):
     return stored
 
 
-def test_killed_and_resumed_ends_bit_identical(tmp_path):
-    assert kerasseg("train", *FLAGS, "--epochs=3", f"--workdir={tmp_path / 'whole'}").returncode == 0
-    output = _killed_and_resumed(tmp_path / "killed", kills=[(1, 0.3)])
-    assert "resuming after epoch" in output
-    with np.load(tmp_path / "whole" / "checkpoint.npz") as whole, np.load(tmp_path / "killed" / "checkpoint.npz") as killed:
-        assert set(whole) == set(killed)
-        for key in set(whole) - {"progress"}:
-            np.testing.assert_array_equal(whole[key], killed[key], err_msg=key)
-        assert _without_seconds(whole["progress"]) == _without_seconds(killed["progress"])
-    assert (tmp_path / "whole" / "history.csv").read_text() == (tmp_path / "killed" / "history.csv").read_text()
+def _strange_settings(folder):
+    """What other people have set: another float type and data format for Keras, limits of its, no UTF-8, no HOME."""
+    folder.mkdir()
+    settings = {"floatx": "float16", "image_data_format": "channels_first", "epsilon": 1e-7, "backend": "tensorflow"}
+    (folder / "keras.json").write_text(json.dumps(settings))
+    return {
+        "KERAS_HOME": str(folder), "KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1", "HOME": "/proc/nowhere",
+        "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0",
+    }  # fmt: skip
 
 
-def test_an_epoch_killed_between_weights_and_checkpoint_is_done_again(tmp_path, monkeypatch):
+def test_killed_and_resumed_ends_bit_identical(whole, tmp_path):
+    """Its reader ends, then it is killed, and then resumed with settings of other people's that should change nothing."""
+    workdir = tmp_path / "läuft"
+    arguments = ["-m", "kerasseg.train", *FLAGS, "--epochs=3", f"--workdir={workdir}"]
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    for line in process.stdout:
+        if line.startswith("compiling"):
+            break
+    process.stdout.close()
+    while not (workdir / "history.csv").exists():
+        time.sleep(0.02)
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    leftover = workdir / files.replacing(workdir / "x").__enter__().name.replace(str(os.getpid()), str(process.pid))
+    leftover.write_text("half")
+
+    last = command(*arguments, **_strange_settings(tmp_path / "keras"))
+    assert last.returncode == 0, last.stderr
+    assert last.stderr == ""
+    assert re.search(r"resuming after epoch [12] of 3", last.stdout)
+    assert len(last.stdout.splitlines()) < 35
+    _assert_same(whole, workdir)
+    assert not leftover.exists()
+    assert not (workdir / "lock").exists()
+
+
+def test_an_epoch_killed_between_weights_and_checkpoint_is_done_again(whole, tmp_path, monkeypatch):
     """The two files belong together: weights newer than the checkpoint must not change the outcome."""
-    whole = training.train(TINY, workdir=tmp_path / "whole")
     real = files.replacing
 
     def dies_at_the_second_checkpoint(path):
@@ -110,14 +145,16 @@ def test_an_epoch_killed_between_weights_and_checkpoint_is_done_again(tmp_path, 
             raise KeyboardInterrupt
         return real(path)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    train = ("train", *FLAGS, "--epochs=3", f"--workdir={tmp_path / 'cut'}")
+    with monkeypatch.context() as patched:
         patched.setattr(files, "replacing", dies_at_the_second_checkpoint)
-        training.train(TINY, workdir=tmp_path / "cut")
-    assert training.train(TINY, workdir=tmp_path / "cut") == whole
+        assert kerasseg(*train).returncode == 130
+    assert kerasseg(*train).returncode == 0
+    _assert_same(whole, tmp_path / "cut")
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    config = dataclasses.replace(TINY, learning_rate=1e30, optimizer="sgd", warmup_epochs=0.0, clip_norm=0.0, epochs=3)
+def test_a_loss_that_is_not_finite_stops_the_run(short, tmp_path):
+    config = dataclasses.replace(short, learning_rate=1e30, optimizer="sgd", warmup_epochs=0.0, clip_norm=0.0, epochs=3)
     with pytest.raises(ValueError, match=r"the loss is (nan|inf) at step \d+, learning rate .*; try a lower --learning_rate"):
         training.train(config, workdir=tmp_path / "run")
 
@@ -136,54 +173,89 @@ def test_one_step_trains_under_jax_where_there_is_no_tensorflow(tmp_path):
     assert (tmp_path / "run" / "best.weights.h5").is_file()
 
 
-def test_the_command_prints_little(tmp_path):
-    result = command("-m", "kerasseg.train", *FLAGS, "--epochs=1", f"--workdir={tmp_path / 'run'}")
-    assert result.returncode == 0
-    assert result.stderr == ""
-    assert len(result.stdout.splitlines()) < 30
+def test_a_full_device_is_one_line(short, tmp_path):
+    """Files of more than 200 kB are refused by the kernel: the weights do not fit."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))  # Python ignores SIGXFSZ
+    try:
+        result = kerasseg("train", *FLAGS, "--model=short", "--epochs=1", f"--workdir={tmp_path / 'run'}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_one_line(result, "cannot write", "free some space")
+    assert sorted(os.listdir(tmp_path / "run")) == ["config.json"]
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["--model=resnet"], ["unknown model 'resnet'", "v3large_sliced"]),
-        (["--dataset=coco"], ["unknown dataset 'coco'", "camvid"]),
-        (["--size=60,64"], ["size 60,64", "48,64 or 64,64"]),
-        (["--train_examples=2"], ["2 training examples do not fill a batch of 4"]),
-        (["--dataset=camvid"], ["needs --data_dir"]),
-        (["--dataset=camvid", "--data_dir=/nowhere"], ["no folder /nowhere"]),
-        (["--epochs=x"], ["epochs"]),
-        (["--init_weights=gone.weights.h5"], ["gone.weights.h5 cannot be read"]),
-        (["--backbone_weights=gone.npz"], ["no file gone.npz", "imagenet, none"]),
-    ],
-)
-def test_bad_settings_are_one_line_and_leave_nothing(tmp_path, flags, words):
-    result = kerasseg("train", *FLAGS, *flags, f"--workdir={tmp_path / 'run'}")
-    assert_one_line(result, *words)
+def test_too_little_space_is_said_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**6))
+    result = kerasseg("train", *FLAGS, f"--workdir={tmp_path / 'run'}")
+    assert_one_line(result, "has 1 MiB free", "free some space")
+    assert "compiling" not in result.stdout
     assert not (tmp_path / "run").exists()
 
 
-def test_bad_pictures_are_found_before_training(tmp_path):
+def test_one_training_at_a_time(whole):
+    with locked(whole):
+        result = command("-m", "kerasseg.train", *FLAGS, "--epochs=3", f"--workdir={whole}")
+        assert_one_line(result, f"process {os.getpid()} is at work in {whole}")
+
+
+def test_another_backend_is_said_at_the_resume_and_kept_in_the_report(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    stored = files.read_json(whole / "config.json")
+    assert stored["made_with"]["backend"].startswith("tensorflow 2.")
+    stored["made_with"]["backend"] = "jax 0.1"
+    files.write_json(tmp_path / "run" / "config.json", stored)
+    result = kerasseg("train", *FLAGS, "--epochs=3", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 0
+    assert re.search(r"begun with jax 0.1 and Keras \S+, goes on with tensorflow \S+ and Keras \S+: the weights", result.stdout)
+    assert {row["backend"] for row in files.read_json(whole / "report.json")["history"]} == {
+        files.read_json(whole / "config.json")["made_with"]["backend"]
+    }
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(short, tmp_path):
+    config = dataclasses.replace(short, train_examples=4, val_examples=1, backbone_lr_factor=0.0, weight_decay=0.5)
+    training.train(dataclasses.replace(config, ema_decay=0.0), workdir=tmp_path / "run")
+    keras.utils.set_random_seed(config.seed)
+    fresh = build_model("short", size=(64, 64), num_classes=6)
+    trained = load_trained(open_run(tmp_path / "run"))
+    moved = {
+        variable.path
+        for variable, before in zip(trained.weights, fresh.get_weights(), strict=True)
+        if not np.array_equal(keras.ops.convert_to_numpy(variable), before)
+    }
+    assert moved
+    assert not {path for path in moved if backbone.owns(path)}
+
+
+def test_a_picture_that_goes_while_it_trains_is_one_line(short, tmp_path):
     root = folder_dataset(tmp_path / "data")
-    flags = [FLAGS[0], "--dataset=folder", f"--data_dir={root}", *FLAGS[2:-2], f"--workdir={tmp_path / 'run'}"]
-    write_picture(root / "labels" / "train" / "p2.png", np.full((40, 60), 9, np.uint8))
-    assert_one_line(kerasseg("train", *flags), "p2.png has class ids 9 (2400 pixels)", "0..2")
-    path = write_picture(root / "labels" / "train" / "p2.png", np.zeros((40, 60), np.uint8))
-    image = root / "images" / "train" / "p1.png"
-    image.write_bytes(image.read_bytes()[:500])
-    assert_one_line(kerasseg("train", *flags), "p1.png cannot be decoded")
-    assert path.exists()
-    assert not (tmp_path / "run" / "checkpoint.npz").exists()
+    config = dataclasses.replace(short, dataset="folder", data_dir=str(root), train_examples=0, val_examples=0, cache_mib=0)
+
+    def log(line):
+        if "parameters" in line:
+            (root / "images" / "train" / "p1.png").unlink()
+
+    with pytest.raises(InputError, match=r"^no file .*p1.png; check the path$"):
+        training.train(config, workdir=tmp_path / "run", log=log)
 
 
-def test_a_full_device_is_one_line(tmp_path):
-    """Files of more than 200 kB are refused by the kernel: the weights do not fit."""
-    program = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-        "import os; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
-    )
-    workdir = tmp_path / "run"
-    result = command("-c", program, "-m", "kerasseg.train", *FLAGS, "--epochs=1", f"--workdir={workdir}")
-    assert_one_line(result, "cannot write", "free some space")
-    assert sorted(os.listdir(workdir)) == ["config.json"]
+def test_a_data_set_may_move_but_not_change(short, tmp_path):
+    root = folder_dataset(tmp_path / "data")
+    flags = ["--model=short", "--dataset=folder", *FLAGS[2:5], "--epochs=1", f"--workdir={tmp_path / 'run'}"]
+    assert kerasseg("train", *flags, f"--data_dir={root}").returncode == 0
+    stored = files.read_json(tmp_path / "run" / "config.json")["data"]
+    assert stored["train"]["examples"] == 4
+    moved = root.rename(tmp_path / "moved")
+    assert kerasseg("train", *flags, f"--data_dir={moved}", "--cache_mib=1").returncode == 0
+    (moved / "images" / "val" / "p3.png").rename(moved / "images" / "val" / "q3.png")
+    (moved / "labels" / "val" / "p3.png").rename(moved / "labels" / "val" / "q3.png")
+    words = ["was begun on other data: val has pictures of other names or sizes", "--init_weights="]
+    assert_one_line(kerasseg("train", *flags, f"--data_dir={moved}"), *words)
+    evaluate = ("evaluate", f"--workdir={tmp_path / 'run'}", f"--data_dir={moved}")
+    assert_one_line(kerasseg(*evaluate), "val has pictures of other names or sizes", "--other_data if it is meant")
+    result = kerasseg(*evaluate, "--other_data")
+    assert result.returncode == 0
+    assert "other data than the run was trained on: val has pictures" in result.stdout
+    report = files.read_json(tmp_path / "run" / "evaluate_val" / "report.json")
+    assert report["other_data"] == ["val has pictures of other names or sizes"]

@@ -90,3 +90,17 @@ def test_coarse_logits_are_resized_to_the_labels():
     fine[..., 0] = [2.0, 1.5, 0.5, 0.0]
     loss = losses.SegmentationLoss()
     assert float(loss(labels, coarse)) == pytest.approx(float(loss(labels, fine)), rel=1e-6)
+
+
+def test_balanced_weights_are_bounded():
+    """One pixel of a rare class among a billion would take all of the gradient."""
+    weights = losses.class_weights(np.array([10**9, 10**8, 10, 0]), kind="balanced")
+    assert weights.max() / weights.min() == pytest.approx(losses.LARGEST_RATIO)
+    assert weights[1] / weights[0] == pytest.approx(10)
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_counts_go_on_past_what_float32_counts():
+    """Lovasz-softmax of 8 crops of 1024x2048 adds up 2**24 ones, where float32 stops."""
+    ones = np.ones((1, 2**24 + 10), np.float32)
+    assert int(losses.counted(ones)[0, -1]) == 2**24 + 10

@@ -43,3 +43,14 @@ def test_weight_decay_spares_biases(optimizer):
     np.testing.assert_array_equal(without["aspp/bias"], decayed["aspp/bias"])
     # Decoupled: the kernel of 1 loses learning rate * decay = 0.1 * 0.5 more.
     np.testing.assert_allclose(without["aspp/kernel"] - decayed["aspp/kernel"], 0.05, rtol=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("factor", [0.1, 0.0])
+def test_the_factor_scales_the_decay_too(optimizer, factor):
+    common = {"optimizer": optimizer, "learning_rate": 0.1, "warmup_epochs": 0, "backbone_lr_factor": factor}
+    without, decayed = (_step(TrainConfig(weight_decay=decay, **common)) for decay in (0.0, 0.5))
+    np.testing.assert_allclose(without["aspp/kernel"] - decayed["aspp/kernel"], 0.05, rtol=1e-3)
+    np.testing.assert_allclose(without["conv/kernel"] - decayed["conv/kernel"], 0.05 * factor, rtol=1e-3, atol=1e-9)
+    if factor == 0:
+        np.testing.assert_array_equal(decayed["conv/kernel"], 1)

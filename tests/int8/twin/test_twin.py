@@ -22,7 +22,7 @@ def _prepared(name):
     model = equalization.equalize(model, calibration.representative(iter(IMAGES)))
     content = converter.convert(model, recipe="float32")
     found = ranges.measure(content, calibration.representative(iter(IMAGES)))
-    tensors = matching.tensors_of_layers(model, content, IMAGES[:1].astype(np.float32))
+    tensors = matching.tensors_of_layers(model, content, [image[None] for image in IMAGES[:2].astype(np.float32)])
     return (model, content, found, {layer: found[tensor] for layer, tensor in tensors.items()})
 
 
@@ -48,7 +48,7 @@ def test_every_activation_of_the_file_is_quantized_in_the_twin(tiny):
     graph = Graph(content)
     intermediate = 1  # the Rescaling at the input is MUL and ADD; the product's steps are the input's own
     outputs = {operator.outputs[0] for operator in graph.operators}
-    tensors = set(matching.tensors_of_layers(model, content, IMAGES[:1].astype(np.float32)).values())
+    tensors = set(matching.tensors_of_layers(model, content, [image[None] for image in IMAGES[:2].astype(np.float32)]).values())
     assert len(outputs - tensors) == intermediate
 
 

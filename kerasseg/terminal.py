@@ -1,0 +1,41 @@
+"""Standard output and error that end no command: what a terminal cannot show is escaped, and nobody need be listening."""
+
+import errno
+import io
+import os
+import sys
+
+_NOBODY_LISTENS = {errno.EPIPE, errno.EIO}  # a pipe whose reader has ended, a terminal that was closed
+
+
+class _Steady(io.FileIO):
+    def write(self, data, /):
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _NOBODY_LISTENS:
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # for C++, too
+            os.close(nowhere)
+            return len(data)
+
+
+def steady() -> None:
+    """Makes this process' own stdout and stderr escape what their encoding lacks and outlive their reader.
+
+    Where they were replaced, by a notebook or a test, they stay as they are.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
+            continue
+        stream.flush()
+        if os.name == "nt":  # its console is no file
+            stream.reconfigure(errors="backslashreplace")
+            continue
+        file = io.BufferedWriter(_Steady(stream.fileno(), "wb", closefd=False))
+        wrapped = io.TextIOWrapper(
+            file, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering, write_through=stream.write_through
+        )
+        setattr(sys, name, wrapped)

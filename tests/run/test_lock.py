@@ -1,0 +1,33 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kerasseg.errors import InputError
+from kerasseg.run.lock import locked
+
+HOLDER = (
+    "import sys, time; from pathlib import Path; from kerasseg.run.lock import locked\n"
+    "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)\n"
+)
+
+
+def test_a_dead_process_lets_go(tmp_path):
+    folder = tmp_path / "new" / "run"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, folder], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(InputError, match=f"process {holder.pid} is at work in"), locked(folder):
+        pass
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    with locked(folder):
+        assert (folder / "lock").read_text() == f"{os.getpid()}\n"
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_in_which_nothing_was_put_is_gone_again(tmp_path):
+    with pytest.raises(RuntimeError, match="refused"), locked(tmp_path / "a" / "b"):
+        raise RuntimeError("refused")
+    assert list(tmp_path.iterdir()) == []
