@@ -125,6 +125,6 @@ def test_a_path_in_a_list_may_hold_a_comma(tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["nonsense"])
-def test_an_unknown_backend_is_one_line(tiny_run, backend):
-    result = command("-m", "kerasseg", "evaluate", f"--workdir={tiny_run}", KERAS_BACKEND=backend)
+def test_an_unknown_backend_is_one_line(tmp_path, backend):
+    result = command("-m", "kerasseg", "evaluate", f"--workdir={tmp_path}", KERAS_BACKEND=backend)
     assert_one_line(result, "Keras cannot start", backend, "must be tensorflow, jax or torch")
