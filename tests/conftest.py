@@ -65,13 +65,21 @@ def tiny_run(tmp_path_factory) -> Path:
     return workdir
 
 
+def add_short() -> None:
+    """Adds a model called `short`, `tiny` without its later blocks: tracing a network costs time a layer."""
+    from kerasseg.models import variants
+
+    variants.MODELS["short"] = dataclasses.replace(variants.MODELS["tiny"], last_block=3)
+
+
 @pytest.fixture(scope="module")
 def short() -> Iterator[TrainConfig]:
-    """One epoch of a model called `short`, `tiny` without its later blocks: tracing a network costs time a layer."""
+    """One epoch of `short`."""
     from kerasseg.models import variants
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(variants.MODELS, "short", dataclasses.replace(variants.MODELS["tiny"], last_block=3))
+        patch.setitem(variants.MODELS, "short", None)
+        add_short()
         yield dataclasses.replace(TINY, model="short", epochs=1)
 
 
@@ -115,6 +123,11 @@ def command(*arguments: str, cwd: Path | None = None, **environment: str) -> sub
         timeout=560,
         check=False,
     )
+
+
+WITH_SHORT = (
+    "import sys; from tests.conftest import add_short; from kerasseg import __main__; add_short(); __main__.main(sys.argv[1:])"
+)
 
 
 def assert_one_line(result: subprocess.CompletedProcess, *words: str) -> None:

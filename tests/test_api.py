@@ -32,25 +32,25 @@ def test_importing_the_packages_loads_nothing_heavy():
 
 
 @pytest.mark.slow
-def test_the_main_job_without_a_command_line(tiny_run, tmp_path, capsys):
-    """Train (in `tiny_run`), evaluate, quantize, check, export; nothing is printed."""
+def test_the_main_job_without_a_command_line(short_run, tmp_path, capsys):
+    """Train (in `short_run`), evaluate, quantize, check, export; nothing is printed."""
     from kerasseg import int8, jobs, score
     from kerasseg.data import load_for_run
     from kerasseg.run import load_trained, open_run, predictor
 
-    run = open_run(tiny_run)
+    run = open_run(short_run)
     dataset = load_for_run(run.config)
     predict = predictor(load_trained(run))
     scores = score.evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size)
-    assert jobs.evaluate(tiny_run, output_dir=tmp_path / "evaluate").miou == scores.miou
+    assert jobs.evaluate(short_run, output_dir=tmp_path / "evaluate").miou == scores.miou
 
     settings = ConversionSettings(calibration_examples=4)
     path = tmp_path / "int8.tflite"
-    assert jobs.convert(tiny_run, output=path, settings=settings).file == "int8.tflite"
+    assert jobs.convert(short_run, output=path, settings=settings).file == "int8.tflite"
     prepared = int8.prepare(run, dataset.split("train"), int8.QuantizationSettings(calibration_examples=4))
     assert int8.quantize(prepared) == path.read_bytes()  # the command has no other way
 
-    report = jobs.check([path], workdir=tiny_run, settings=CheckSettings(max_miou_drop=100.0))
+    report = jobs.check([path], workdir=short_run, settings=CheckSettings(max_miou_drop=100.0))
     assert report["keras"]["miou"] == scores.miou
     assert report["failures"] == []
     predictor_of_file = jobs.load_predictor(tflite=path)

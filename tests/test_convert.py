@@ -5,7 +5,7 @@ import keras
 import pytest
 
 from kerasseg import files
-from tests.conftest import command, kerasseg
+from tests.conftest import WITH_SHORT, command, kerasseg
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +58,9 @@ def test_keras_settings_of_others_change_no_byte(tiny_run, tiny_int8, tmp_path):
     assert ("Keras sees one class in all 8 pictures" in result.stdout) == (classes == 1)
 
 
-def test_another_backend_makes_way_for_tensorflow(tiny_run, tmp_path):
-    flags = (f"--workdir={tiny_run}", "--recipe=float32", f"--output={tmp_path / 'm.tflite'}")
-    result = command("-m", "kerasseg", "convert", *flags, KERAS_BACKEND="torch")
+def test_another_backend_makes_way_for_tensorflow(short_run, tmp_path):
+    flags = (f"--workdir={short_run}", "--recipe=float32", f"--output={tmp_path / 'm.tflite'}")
+    result = command("-c", WITH_SHORT, "convert", *flags, KERAS_BACKEND="torch")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("on TensorFlow, which TFLite's converter needs, not torch\n")
     assert (tmp_path / "m.tflite").is_file()

@@ -79,6 +79,10 @@ class Reference:
         """A tensor of the last run."""
         return self._interpreter.get_tensor(tensor)
 
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Tensor -> shape, as LiteRT infers it from the operators and the input."""
+        return {one["index"]: tuple(map(int, one["shape"])) for one in self._interpreter.get_tensor_details()}
+
 
 def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
     """How many parts of a file LiteRT hands to XNNPACK, and the operators between them that it runs itself."""

@@ -109,6 +109,7 @@ def measure(
         InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
     """
     graph, sha256 = Graph(content), hashlib.sha256(content).hexdigest()
+    runtime.check_shapes(content, file=file)
     log(f"measuring the arena of {file} in TFLite Micro")
     arena = runtime.measure_arena(content)
     room = firmware.Memory(

@@ -47,6 +47,17 @@ class Arena:
         return dataclasses.asdict(self)
 
 
+def check_shapes(content: bytes, *, file: str) -> None:
+    """Raises InputError unless LiteRT infers the shapes that stand in the file: TFLite Micro computes by those, if for ever."""
+    graph, inferred = Graph(content), Reference(content).shapes()
+    for tensor in dict.fromkeys(index for operator in graph.operators for index in operator.outputs):
+        if graph.shape(tensor) != inferred[tensor]:
+            raise InputError(
+                f"{file} says that {graph.name(tensor)} is {graph.shape(tensor)}, by its operators it is {inferred[tensor]}; "
+                "convert it again"
+            )
+
+
 def measure_arena(content: bytes) -> Arena:
     """Loads and runs a file in TFLite Micro and reads its recorder; then looks for the smallest arena that loads.
 

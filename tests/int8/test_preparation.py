@@ -16,8 +16,8 @@ SETTINGS = int8.QuantizationSettings(4, 0, "random")
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run):
-    return open_run(tiny_run)
+def run(short_run):
+    return open_run(short_run)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.floa
 
 
 @pytest.fixture(scope="module")
-def model():
-    return build_model("tiny", size=(64, 64), num_classes=4, batch_size=1)
+def model(short):
+    return build_model(short.model, size=(64, 64), num_classes=4, batch_size=1)
 
 
 @pytest.mark.parametrize("recipe", [name for name, recipe in recipes.RECIPES.items() if not recipe.calibrated])
@@ -35,4 +35,4 @@ def test_what_cannot_be_converted_is_refused(model):
     ):
         converter.convert(model, recipe="int8")
     with pytest.raises(ValueError, match=r"takes \(None, 64, 64, 3\); build it with batch_size=1"):
-        converter.convert(build_model("tiny", size=(64, 64)), recipe="float32")
+        converter.convert(build_model("micro_96", size=(64, 64)), recipe="float32")

@@ -50,12 +50,15 @@ def test_each_of_200_damaged_files_is_one_line_or_runs(tmp_path):
     """What a changed byte makes of a name or of padding does no harm; the JSON of `convert` shows those, too."""
     if not runtime.is_installed():
         pytest.skip("TFLite Micro is not installed")
+    nets.keras.utils.set_random_seed(0)
     sound = nets.int8(nets.network(*LAYERS))
     path, refused = tmp_path / "m.tflite", 0
     for content in _mutations(sound, 200):
         path.write_bytes(content)
         result = kerasseg("micro", f"--tflite={path}", "--pictures=1", f"--output_dir={tmp_path / 'out'}")
-        if result.returncode:
+        if result.returncode == 1:  # it runs, and TFLite Micro computes something else: the report says so
+            assert "NOT MET" in result.stdout
+        elif result.returncode:
             refused += 1
             assert_one_line(result)
     assert 80 < refused < 200

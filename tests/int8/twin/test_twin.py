@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -27,12 +29,18 @@ def _prepared(name):
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    return _prepared("tiny")
+def prepared(short):
+    return _prepared(short.model)
 
 
-def test_the_twin_computes_what_the_file_computes(tiny):
-    model, content, found, by_layer = tiny
+def _structures():
+    """A row of the table of models for each way in which they are put together, whatever their widths."""
+    widths = {"alpha": 1.0, "filters": 0, "skip_filters": 0, "decoder_filters": 0}
+    return {dataclasses.replace(get_spec(name), **widths): name for name in reversed(list_models())}.values()
+
+
+def test_the_twin_computes_what_the_file_computes(prepared):
+    model, content, found, by_layer = prepared
     twin = qat.build(model, by_layer, size=SIZE, batch_size=1)
     image = IMAGES[:1].astype(np.float32)
     logits, step = real_output(quantization.with_ranges(content, found), image)
@@ -43,8 +51,8 @@ def test_the_twin_computes_what_the_file_computes(tiny):
     assert plain.mean() > 5 * steps.mean()
 
 
-def test_every_activation_of_the_file_is_quantized_in_the_twin(tiny):
-    model, content, _, _ = tiny
+def test_every_activation_of_the_file_is_quantized_in_the_twin(prepared):
+    model, content, _, _ = prepared
     graph = Graph(content)
     intermediate = 1  # the Rescaling at the input is MUL and ADD; the product's steps are the input's own
     outputs = {operator.outputs[0] for operator in graph.operators}
@@ -52,8 +60,8 @@ def test_every_activation_of_the_file_is_quantized_in_the_twin(tiny):
     assert len(outputs - tensors) == intermediate
 
 
-def test_a_step_moves_weights_and_the_state_comes_back(tiny):
-    model, _, _, by_layer = tiny
+def test_a_step_moves_weights_and_the_state_comes_back(prepared):
+    model, _, _, by_layer = prepared
     labels = np.random.default_rng(1).integers(0, 4, (2, *SIZE))
 
     def loss(labels, logits):
@@ -64,7 +72,7 @@ def test_a_step_moves_weights_and_the_state_comes_back(tiny):
         return qat.Trainer(
             twin,
             loss,
-            build_model("tiny", size=SIZE, num_classes=4),
+            build_model("short", size=SIZE, num_classes=4),
             learning_rate=1e-3,
             steps=10,
             clip_norm=5.0,
@@ -89,7 +97,7 @@ def test_a_step_moves_weights_and_the_state_comes_back(tiny):
     np.testing.assert_array_equal(clone.get_layer("logits").get_weights()[0], first.average["logits/kernel"].numpy())
 
 
-@pytest.mark.parametrize("name", [name for name in list_models() if name != "tiny"])
+@pytest.mark.parametrize("name", _structures())
 def test_every_model_can_be_mapped(name):
     model = folding.fold(build_model(name, size=SIZE, num_classes=4, batch_size=1))
     model = equalization.equalize(model, calibration.representative(iter(IMAGES[:1])))
