@@ -18,8 +18,8 @@ from kerasseg.config import TrainConfig
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("KERASSEG_SHARED", REPOSITORY.parent / "shared"))
 
-TINY = TrainConfig(
-    model="tiny",
+SHORT = TrainConfig(
+    model="short",
     size=(64, 64),
     eval_size=(96, 96),
     backbone_weights="none",
@@ -55,16 +55,6 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory) -> Path:
-    """A run directory of `tiny`, trained for two epochs on shapes."""
-    from kerasseg.training import loop as training
-
-    workdir = tmp_path_factory.mktemp("runs") / "tiny"
-    training.train(TINY, workdir=workdir, log=lambda line: None)
-    return workdir
-
-
 def add_short() -> None:
     """Adds a model called `short`, `tiny` without its later blocks: tracing a network costs time a layer."""
     from kerasseg.models import variants
@@ -74,32 +64,44 @@ def add_short() -> None:
 
 @pytest.fixture(scope="module")
 def short() -> Iterator[TrainConfig]:
-    """One epoch of `short`."""
+    """One epoch of `short`, which is in the table of models meanwhile."""
+    with _short_is_known():
+        yield dataclasses.replace(SHORT, epochs=1)
+
+
+@contextlib.contextmanager
+def _short_is_known() -> Iterator[None]:
     from kerasseg.models import variants
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(variants.MODELS, "short", None)
         add_short()
-        yield dataclasses.replace(TINY, model="short", epochs=1)
-
-
-@pytest.fixture(scope="module")
-def short_run(short, tmp_path_factory) -> Path:
-    """A run directory of `short`."""
-    from kerasseg.training import loop as training
-
-    workdir = tmp_path_factory.mktemp("runs") / "short"
-    training.train(short, workdir=workdir, log=lambda line: None)
-    return workdir
+        yield
 
 
 @pytest.fixture(scope="session")
-def tiny_int8(tiny_run, tmp_path_factory) -> Path:
-    """The int8 file of `tiny_run`, with the JSON beside it."""
-    path = tmp_path_factory.mktemp("files") / "int8.tflite"
-    result = kerasseg("convert", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={path}")
+def _trained(tmp_path_factory) -> tuple[Path, Path]:
+    from kerasseg.training import loop as training
+
+    folder = tmp_path_factory.mktemp("short")
+    workdir, file = folder / "run", folder / "int8.tflite"
+    with _short_is_known():
+        training.train(SHORT, workdir=workdir, log=lambda line: None)
+        result = kerasseg("convert", f"--workdir={workdir}", "--calibration_examples=4", f"--output={file}")
     assert result.returncode == 0, result.stderr
-    return path
+    return workdir, file
+
+
+@pytest.fixture(scope="module")
+def short_run(short, _trained) -> Path:
+    """A run directory of `short`, trained for two epochs on shapes."""
+    return _trained[0]
+
+
+@pytest.fixture(scope="module")
+def short_int8(short, _trained) -> Path:
+    """The int8 file of `short_run`, with the JSON beside it."""
+    return _trained[1]
 
 
 def kerasseg(*arguments: object) -> subprocess.CompletedProcess:

@@ -60,16 +60,16 @@ def test_the_main_job_without_a_command_line(short_run, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_export_without_a_command_line(tiny_run, tiny_int8, tmp_path):
+def test_the_export_without_a_command_line(short_run, short_int8, tmp_path):
     pytest.importorskip("tflite_micro")
     from kerasseg import jobs
 
-    report = jobs.export(tiny_int8, output_dir=tmp_path, workdir=tiny_run, settings=ExportSettings(pictures=2))
+    report = jobs.export(short_int8, output_dir=tmp_path, workdir=short_run, settings=ExportSettings(pictures=2))
     assert report["exactness"]["runs"] == 2
     assert (tmp_path / "main.cc").is_file()
 
 
-def test_settings_that_cannot_be_are_refused_before_anything_runs(tiny_int8):
+def test_settings_that_cannot_be_are_refused_before_anything_runs(short_int8):
     from kerasseg import jobs
 
     with pytest.raises(ValueError, match="--threads at least 1"):
@@ -77,7 +77,7 @@ def test_settings_that_cannot_be_are_refused_before_anything_runs(tiny_int8):
     with pytest.raises(ValueError, match="--pictures must be at least 1"):
         ExportSettings(pictures=0)
     with pytest.raises(ValueError, match="--sample and --per_layer need --workdir"):
-        jobs.check([tiny_int8], settings=CheckSettings(sample=2))
+        jobs.check([short_int8], settings=CheckSettings(sample=2))
 
 
 def test_the_version_is_one():

@@ -17,11 +17,11 @@ from tests.conftest import assert_one_line, folder_dataset, kerasseg, write_pict
 
 pytestmark = pytest.mark.slow
 
-TINY = "train --model=tiny --size=64,64 --backbone_weights=none --workdir={new}"
-DRAWN = f"{TINY} --dataset=shapes --train_examples=8 --val_examples=2 --batch_size=4"
-FOLDER = f"{TINY} --dataset=folder --batch_size=2"
+SHORT = "train --model=short --size=64,64 --backbone_weights=none --workdir={new}"
+DRAWN = f"{SHORT} --dataset=shapes --train_examples=8 --val_examples=2 --batch_size=4"
+FOLDER = f"{SHORT} --dataset=folder --batch_size=2"
 AGAIN = (
-    "train --model=tiny --size=64,64 --eval_size=96,96 --backbone_weights=none --epochs=2 --batch_size=4 --train_examples=8 "
+    "train --model=short --size=64,64 --eval_size=96,96 --backbone_weights=none --epochs=2 --batch_size=4 --train_examples=8 "
     "--val_examples=4 --learning_rate=1e-3 --workdir={copy}"
 )
 
@@ -87,11 +87,11 @@ ROWS = [
     (f"{DRAWN} --config={{unknown_json}}", "unknown settings modell"),
     (f"{DRAWN} --config={{typed_json}}", "epochs='many'"),
     # data sets
-    (f"{TINY} --dataset=coco", "unknown dataset 'coco'"),
-    (f"{TINY} --dataset=camvid", "needs --data_dir"),
-    (f"{TINY} --dataset=camvid --data_dir=/nowhere", "no folder /nowhere"),
-    (f"{TINY} --dataset=camvid --data_dir={{empty}}", "{empty}"),
-    (f"{TINY} --dataset=voc2012 --data_dir={{empty}}", "holds no VOC2012"),
+    (f"{SHORT} --dataset=coco", "unknown dataset 'coco'"),
+    (f"{SHORT} --dataset=camvid", "needs --data_dir"),
+    (f"{SHORT} --dataset=camvid --data_dir=/nowhere", "no folder /nowhere"),
+    (f"{SHORT} --dataset=camvid --data_dir={{empty}}", "{empty}"),
+    (f"{SHORT} --dataset=voc2012 --data_dir={{empty}}", "holds no VOC2012"),
     (f"{FOLDER} --data_dir={{empty}}", "has no images or no labels folder"),
     (f"{FOLDER} --data_dir={{text}}", "no folder {text}"),
     (f"{FOLDER} --data_dir={{data_unnamed}}", "has no classes.txt"),
@@ -118,13 +118,13 @@ ROWS = [
     (f"{AGAIN} --epochs=3", "--init_weights={copy}/best.weights.h5"),
     (f"{AGAIN} --workdir={{torn}}", "cannot be resumed from"),
     (f"{AGAIN} --workdir={{old}}", "has format 0"),
-    ("train --model=tiny --dataset=folder --data_dir={data_reversed} --size=64,64 --backbone_weights=none --epochs=1 "
+    ("train --model=short --dataset=folder --data_dir={data_reversed} --size=64,64 --backbone_weights=none --epochs=1 "
      "--batch_size=2 --workdir={folder_run}", "the classes are class2, class1, class0, and were class0, class1, class2"),
-    ("train --model=tiny --dataset=folder --data_dir={data_more} --size=64,64 --backbone_weights=none --epochs=1 "
+    ("train --model=short --dataset=folder --data_dir={data_more} --size=64,64 --backbone_weights=none --epochs=1 "
      "--batch_size=2 --workdir={folder_run}", "train has 6 examples, and had 4"),
     ("evaluate --workdir={empty}", "is no run directory"),
     ("evaluate --workdir={old}", "has format 0"),
-    ("evaluate --workdir={tiny} --split=tset", "has no split 'tset'"),
+    ("evaluate --workdir={done} --split=tset", "has no split 'tset'"),
     ("evaluate --workdir={weightless}", "has no trained weights"),
     ("evaluate --workdir={torn}", "cannot be read"),
     ("evaluate --workdir={nan}", "is not finite"),
@@ -133,18 +133,18 @@ ROWS = [
     ("evaluate --workdir={folder_run} --data_dir={data_five}", "the classes are"),
     ("evaluate --workdir={folder_run} --data_dir={data_ignored} --other_data", "no pixel of the 4 pictures is labelled"),
     # files of convert
-    ("convert --workdir={tiny} --recipe=int4", "unknown recipe 'int4'"),
-    ("convert --workdir={tiny} --io_type=int16", "io_type 'int16' is unknown"),
-    ("convert --workdir={tiny} --calibration_examples=0 --output={out}", "0"),
-    ("convert --workdir={tiny} --calibration_examples=9 --output={out}", "9"),
-    ("convert --workdir={tiny} --calibration_choice=best", "calibration_choice"),
-    ("convert --workdir={tiny} --calibration_seed=-1", "seed=-1 is out of range"),
-    ("convert --workdir={tiny} --resizes=halving", "resizes"),
-    ("convert --workdir={tiny} --recipe=float32 --float_layers=logits", "are for int8 recipes"),
-    ("convert --workdir={tiny} --calibration_examples=2 --float_layers=auto:x --output={out}", "write auto:K"),
-    ("convert --workdir={tiny} --calibration_examples=2 --float_layers=nobody --output={out}", "no layer 'nobody'"),
-    ("convert --workdir={tiny} --recipe=int8_qat --epochs=0", "trains nothing"),
-    ("convert --workdir={tiny} --recipe=float32 --output={data}", "cannot write {data}"),
+    ("convert --workdir={done} --recipe=int4", "unknown recipe 'int4'"),
+    ("convert --workdir={done} --io_type=int16", "io_type 'int16' is unknown"),
+    ("convert --workdir={done} --calibration_examples=0 --output={out}", "0"),
+    ("convert --workdir={done} --calibration_examples=9 --output={out}", "9"),
+    ("convert --workdir={done} --calibration_choice=best", "calibration_choice"),
+    ("convert --workdir={done} --calibration_seed=-1", "seed=-1 is out of range"),
+    ("convert --workdir={done} --resizes=halving", "resizes"),
+    ("convert --workdir={done} --recipe=float32 --float_layers=logits", "are for int8 recipes"),
+    ("convert --workdir={done} --calibration_examples=2 --float_layers=auto:x --output={out}", "write auto:K"),
+    ("convert --workdir={done} --calibration_examples=2 --float_layers=nobody --output={out}", "no layer 'nobody'"),
+    ("convert --workdir={done} --recipe=int8_qat --epochs=0", "trains nothing"),
+    ("convert --workdir={done} --recipe=float32 --output={data}", "cannot write {data}"),
     ("convert --workdir={nan} --recipe=float32", "is not finite"),
     ("convert --workdir={huge} --recipe=float16 --output={out}", "float16 ends at 65504"),
     ("convert --workdir={nan} --recipe=int8", "is not finite"),
@@ -163,30 +163,30 @@ ROWS = [
     ("check --tflite={int8} --size=32,32", "--size is (32, 32)"),
     ("check --tflite={int8} --workdir={negated}", "was made from other weights than the best of {negated}"),
     ("check --tflite={alone} --workdir={folder_run}", "has 6 classes, the run has 3"),
-    ("check --tflite={swapped} --workdir={tiny}", "is not the file that swapped.tflite.json speaks of"),
-    ("check --tflite={renamed} --workdir={tiny}", "names the classes"),
-    ("check --tflite={storyless} --workdir={tiny}", "does not say where"),
-    ("check --tflite={alone} --workdir={tiny} --per_layer --examples=1", "is no int8 file of kerasseg convert"),
-    ("check --tflite={int8} --workdir={tiny} --examples=99", "99 examples asked"),
-    ("check --tflite={int8} --workdir={tiny} --split=tset", "has no split 'tset'"),
+    ("check --tflite={swapped} --workdir={done}", "is not the file that swapped.tflite.json speaks of"),
+    ("check --tflite={renamed} --workdir={done}", "names the classes"),
+    ("check --tflite={storyless} --workdir={done}", "does not say where"),
+    ("check --tflite={alone} --workdir={done} --per_layer --examples=1", "is no int8 file of kerasseg convert"),
+    ("check --tflite={int8} --workdir={done} --examples=99", "99 examples asked"),
+    ("check --tflite={int8} --workdir={done} --split=tset", "has no split 'tset'"),
     # pictures
     ("predict {picture} --output_dir={out}", "give --workdir of a run"),
-    ("predict gone.png --workdir={tiny} --output_dir={out}", "no file gone.png"),
-    ("predict {text} --workdir={tiny} --output_dir={out}", "cannot be decoded"),
-    ("predict {alpha} --workdir={tiny} --output_dir={out}", "is a RGBA picture"),
-    ("predict {picture} {picture} --workdir={tiny} --output_dir={out}", "pictures are called"),
+    ("predict gone.png --workdir={done} --output_dir={out}", "no file gone.png"),
+    ("predict {text} --workdir={done} --output_dir={out}", "cannot be decoded"),
+    ("predict {alpha} --workdir={done} --output_dir={out}", "is a RGBA picture"),
+    ("predict {picture} {picture} --workdir={done} --output_dir={out}", "pictures are called"),
     ("predict {picture} --tflite={nan_tflite} --output_dir={out}", "logits are not finite"),
     ("predict {picture} --tflite=gone.tflite --output_dir={out}", "gone.tflite"),
     ("predict {picture} --tflite={int8} --workdir={negated} --output_dir={out}", "was made from other weights"),
-    ("predict {picture} --tflite={swapped} --workdir={tiny} --output_dir={out}", "speaks of"),
-    ("predict {picture} --workdir={tiny} --output_dir={text}", "{text}"),
+    ("predict {picture} --tflite={swapped} --workdir={done} --output_dir={out}", "speaks of"),
+    ("predict {picture} --workdir={done} --output_dir={text}", "{text}"),
     # several runs
-    ("compare --workdirs={tiny},{empty} --output_dir={out}", "is no run directory"),
+    ("compare --workdirs={done},{empty} --output_dir={out}", "is no run directory"),
     ("compare --workdirs={unfinished} --output_dir={out}", "is not finished"),
-    ("compare --workdirs={tiny},{copy} --output_dir={out}", "have the same settings and seed"),
-    ("compare --workdirs={tiny},{folder_run} --output_dir={out}", "has data set folder"),
-    ("compare --workdirs={tiny} --output_dir={out} --pictures=0", "give at least 1 of each"),
-    ("compare --workdirs={tiny} --output_dir={out} --earlier=gone.json", "no file gone.json"),
+    ("compare --workdirs={done},{copy} --output_dir={out}", "have the same settings and seed"),
+    ("compare --workdirs={done},{folder_run} --output_dir={out}", "has data set folder"),
+    ("compare --workdirs={done} --output_dir={out} --pictures=0", "give at least 1 of each"),
+    ("compare --workdirs={done} --output_dir={out} --earlier=gone.json", "no file gone.json"),
     # microcontrollers
     ("micro --tflite=gone.tflite --output_dir={out}", "no file gone.tflite"),
     ("micro --tflite={text} --output_dir={out}", "identifier TFL3 is missing"),
@@ -197,7 +197,7 @@ ROWS = [
     ("micro --tflite={int8} --output_dir={out} --board=abacus", "abacus"),
     ("micro --tflite={int8} --output_dir={out} --accelerator=abacus", "abacus"),
     ("micro --tflite={int8} --output_dir={out} --images={empty}", "has 0 pictures, 20 are to be compared"),
-    ("micro --tflite={int8} --output_dir={out} --workdir={tiny}", "has 4 pictures, 20 are to be compared"),
+    ("micro --tflite={int8} --output_dir={out} --workdir={done}", "has 4 pictures, 20 are to be compared"),
     ("micro --tflite={int8} --output_dir={out} --workdir={empty}", "is no run directory"),
     # tables
     ("summary --size=33,32", "size 33,32"),
@@ -206,10 +206,10 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, tiny_run, tiny_int8):
+def place(tmp_path_factory, short_run, short_int8):
     """Name -> path of what the rows hand in."""
     root = tmp_path_factory.mktemp("place")
-    named = {"new": root / "new", "out": root / "out", "diverged": root / "diverged", "tiny": tiny_run, "int8": tiny_int8}
+    named = {"new": root / "new", "out": root / "out", "diverged": root / "diverged", "done": short_run, "int8": short_int8}
     for name in ("empty", "old", "unfinished"):
         named[name] = root / name
         named[name].mkdir()
@@ -280,13 +280,13 @@ def _two_more(at):
 def _runs(root, named):
     named["folder_run"] = root / "folder_run"
     done = kerasseg(
-        "train", "--model=tiny", "--dataset=folder", f"--data_dir={named['data']}", "--size=64,64", "--backbone_weights=none",
+        "train", "--model=short", "--dataset=folder", f"--data_dir={named['data']}", "--size=64,64", "--backbone_weights=none",
         "--epochs=1", "--batch_size=2", f"--workdir={named['folder_run']}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for name in ("copy", "torn", "nan", "huge", "negated", "weightless"):
         named[name] = root / name
-        shutil.copytree(named["tiny"], named[name])
+        shutil.copytree(named["done"], named[name])
     for name in ("checkpoint.npz", "best.weights.h5"):
         path = named["torn"] / name
         path.write_bytes(path.read_bytes()[:5000])
@@ -298,7 +298,7 @@ def _runs(root, named):
         if name == "nan":
             named["nan_tflite"] = root / "nan.tflite"
             named["nan_tflite"].write_bytes(converter.convert(model, recipe="float32"))
-    stored = files.read_json(named["tiny"] / "config.json")
+    stored = files.read_json(named["done"] / "config.json")
     (named["old"] / "config.json").write_text(json.dumps(stored | {"format": 0}))
     (named["unfinished"] / "config.json").write_text(json.dumps(stored))
 
@@ -324,7 +324,7 @@ def test_one_line_that_says_what_to_do(place, typed, words):
 
 def _listing(place):
     found = {}
-    for folder in ("new", "out", "data", "copy", "folder_run", "tiny"):
+    for folder in ("new", "out", "data", "copy", "folder_run", "done"):
         for root, _, names in os.walk(place[folder]):
             found |= {os.path.join(root, name): os.path.getsize(os.path.join(root, name)) for name in names}
     return found

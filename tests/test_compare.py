@@ -20,13 +20,13 @@ def _copy(run, path, **settings):
 
 
 @pytest.fixture(scope="module")
-def runs(tiny_run, tiny_int8, tmp_path_factory):
+def runs(short_run, short_int8, tmp_path_factory):
     """Three runs: two seeds of one row, of which the first has an int8 file, and another learning rate."""
     folder = tmp_path_factory.mktemp("compare")
-    first = _copy(tiny_run, folder / "a")
-    for path in (tiny_int8, tiny_int8.with_name("int8.tflite.json")):
+    first = _copy(short_run, folder / "a")
+    for path in (short_int8, short_int8.with_name("int8.tflite.json")):
         shutil.copy(path, first)
-    return [first, _copy(tiny_run, folder / "b", seed=1), _copy(tiny_run, folder / "c", learning_rate=0.5)]
+    return [first, _copy(short_run, folder / "b", seed=1), _copy(short_run, folder / "c", learning_rate=0.5)]
 
 
 def _command(runs, *flags):
@@ -34,7 +34,7 @@ def _command(runs, *flags):
 
 
 def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
-    result = _command(runs, f"--output_dir={tmp_path}", "--runs=2", "--pictures=2", "--pair=tiny,tiny")
+    result = _command(runs, f"--output_dir={tmp_path}", "--runs=2", "--pictures=2", "--pair=short,short")
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "compare.json").read_text())
     first, second = report["rows"]
@@ -48,16 +48,16 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
     trained = json.loads((runs[0] / "report.json").read_text())["history"]
     one, two = (epoch["seconds"] for epoch in trained)
     assert first["train_seconds"] == one + two > 0  # two epochs, whose median is their mean
-    assert (first["parameters"], first["change"]) == (139_046, 0)
+    assert (first["parameters"], first["change"]) == (17_470, 0)
     assert "learning_rate" not in report["shared_settings"]
     assert report["shared_settings"]["epochs"] == 2
     table = (tmp_path / "compare.md").read_text()
     assert table in result.stdout
-    assert "Backbone weights: `none` for `tiny`, `tiny`." in table
-    assert f"| `tiny` | 96x96 | 139,046 | +0.00 % | 0.01 | {100 * scored:.2f} ± 0.00 % |  | " in table
+    assert "Backbone weights: `none` for `short`, `short`." in table
+    assert f"| `short` | 96x96 | 17,470 | +0.00 % | 0.00 | {100 * scored:.2f} ± 0.00 % |  | " in table
     header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
     assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,int8_miou")
-    assert [line.split(",")[:3] for line in lines] == [["tiny", "96", "96"]] * 2
+    assert [line.split(",")[:3] for line in lines] == [["short", "96", "96"]] * 2
     for name in ("tradeoffs.svg", "classes.svg", "pictures.png"):
         assert (tmp_path / name).stat().st_size > 1000
 
@@ -71,13 +71,13 @@ def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
         assert result.returncode == 0, result.stderr
     first, both = (json.loads((tmp_path / name / "compare.json").read_text()) for name in ("first", "both"))
     (joined,) = both.pop("joined")
-    assert (joined["model"], joined["seed"]) == ("tiny", 1)
+    assert (joined["model"], joined["seed"]) == ("short", 1)
     assert joined["commit"] == both["commit"]
     scores = json.loads((runs[1] / "report.json").read_text())["scores"]
     added = both["rows"][0]["seeds"].pop()
     assert (added["seed"], added["float"]) == (1, scores)
     assert both == first  # with its times
-    assert "Joined later, scored and not timed: seed 1 of `tiny` (float32, " in (tmp_path / "both" / "compare.md").read_text()
+    assert "Joined later, scored and not timed: seed 1 of `short` (float32, " in (tmp_path / "both" / "compare.md").read_text()
 
 
 def _report(seed, *, settings, **row):
@@ -107,14 +107,14 @@ def test_only_other_seeds_of_the_same_row_join():
     assert first["rows"][0]["seeds"] == [{"seed": 0}]  # the reports given stay as they are
 
 
-def test_what_cannot_be_compared_is_one_line(runs, tiny_run, tmp_path):
+def test_what_cannot_be_compared_is_one_line(runs, short_run, tmp_path):
     output = f"--output_dir={tmp_path / 'out'}"
     assert_one_line(kerasseg("compare", output), "--workdirs or --output_dir is missing")
     assert_one_line(_command([tmp_path], output), "is no run directory")
-    unfinished = _copy(tiny_run, tmp_path / "unfinished")
+    unfinished = _copy(short_run, tmp_path / "unfinished")
     (unfinished / "report.json").unlink()
     assert_one_line(_command([unfinished], output), "is not finished (no report.json)")
-    other = _copy(tiny_run, tmp_path / "other", dataset="camvid")
+    other = _copy(short_run, tmp_path / "other", dataset="camvid")
     assert_one_line(_command([runs[0], other], output), "has data set camvid", "has shapes; compare runs on the same data")
     stale = _copy(runs[0], tmp_path / "stale")
     shutil.copy(stale / "int8.tflite.json", stale / "best.weights.h5")

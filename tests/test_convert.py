@@ -11,10 +11,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("recipe", ["int8", "float16"])
-def test_a_file_and_its_story(tiny_run, tmp_path, recipe):
+def test_a_file_and_its_story(short_run, tmp_path, recipe):
     output = tmp_path / "m.tflite"
     result = kerasseg(
-        "convert", f"--workdir={tiny_run}", f"--recipe={recipe}", f"--output={output}", "--calibration_examples=4"
+        "convert", f"--workdir={short_run}", f"--recipe={recipe}", f"--output={output}", "--calibration_examples=4"
     )
     assert result.returncode == 0, result.stderr
     assert len((result.stdout + result.stderr).splitlines()) < 10
@@ -44,16 +44,16 @@ def test_qat_and_strict(short_run, tmp_path):
     assert report["twin_agreement"] > 0.995
 
 
-def test_keras_settings_of_others_change_no_byte(tiny_run, tiny_int8, tmp_path):
+def test_keras_settings_of_others_change_no_byte(short_run, short_int8, tmp_path):
     keras.config.set_floatx("float16")
     keras.config.set_image_data_format("channels_first")
     try:
-        result = kerasseg("convert", f"--workdir={tiny_run}", "--calibration_examples=4", f"--output={tmp_path / 'm.tflite'}")
+        result = kerasseg("convert", f"--workdir={short_run}", "--calibration_examples=4", f"--output={tmp_path / 'm.tflite'}")
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_image_data_format("channels_last")
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "m.tflite").read_bytes() == tiny_int8.read_bytes()
+    assert (tmp_path / "m.tflite").read_bytes() == short_int8.read_bytes()
     classes = files.read_json(tmp_path / "m.tflite.json")["pixel_agreement"]["classes"]
     assert ("Keras sees one class in all 8 pictures" in result.stdout) == (classes == 1)
 

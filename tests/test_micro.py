@@ -10,9 +10,9 @@ from tests.lite.nets import int8, network
 pytestmark = pytest.mark.slow
 
 
-def test_sources_and_reports(tiny_run, tiny_int8, tmp_path):
+def test_sources_and_reports(short_run, short_int8, tmp_path):
     out = tmp_path / "out"
-    result = kerasseg("micro", f"--tflite={tiny_int8}", f"--output_dir={out}", f"--workdir={tiny_run}", "--pictures=3",
+    result = kerasseg("micro", f"--tflite={short_int8}", f"--output_dir={out}", f"--workdir={short_run}", "--pictures=3",
         "--accelerator=ethos-u55-128", "--name=tiny",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -28,7 +28,7 @@ def test_sources_and_reports(tiny_run, tiny_int8, tmp_path):
         "CMakeLists.txt", "idf_component.yml", "report.json", "report.html", "memory.svg", "class_map.h",
     }  # fmt: skip
     report = files.read_json(out / "report.json")
-    assert report["bytes"] == tiny_int8.stat().st_size
+    assert report["bytes"] == short_int8.stat().st_size
     assert report["exactness"] == {"runs": 3, "equal": 3, "largest_difference": 0, "first_operator": ""}
     arena = report["arena"]
     assert arena["with_margin_bytes"] == arena["total_bytes"] + arena["margin_bytes"]
@@ -58,10 +58,10 @@ def test_a_model_that_is_not_ours_and_budgets_it_breaks(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-def test_pictures_of_a_folder(tiny_int8, tmp_path):
+def test_pictures_of_a_folder(short_int8, tmp_path):
     for i in range(2):
         write_picture(tmp_path / "pictures" / f"{i}.png", np.random.default_rng(i).integers(0, 256, (50, 70, 3), np.uint8))
-    out = ["micro", f"--tflite={tiny_int8}", f"--output_dir={tmp_path / 'out'}", f"--images={tmp_path / 'pictures'}"]
+    out = ["micro", f"--tflite={short_int8}", f"--output_dir={tmp_path / 'out'}", f"--images={tmp_path / 'pictures'}"]
     assert_one_line(kerasseg(*out), "has 2 pictures, 20 are to be compared", "lower --pictures")
     assert not (tmp_path / "out").exists()
     result = kerasseg(*out, "--pictures=2")

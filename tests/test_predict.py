@@ -6,7 +6,7 @@ import pytest
 from kerasseg.data import pictures
 from kerasseg.jobs import predict
 from kerasseg.jobs.prediction import Predictor
-from tests.conftest import assert_one_line, command, kerasseg, write_picture
+from tests.conftest import WITH_SHORT, assert_one_line, command, kerasseg, write_picture
 
 
 def test_pictures_of_any_size_keep_it(tmp_path):
@@ -35,13 +35,13 @@ def test_a_bad_picture_among_good_ones_leaves_nothing(tmp_path):
         predict([good, good], nothing, output_dir=tmp_path / "out")
 
 
-def test_the_command(tiny_run, tmp_path):
+def test_the_command(short_run, tmp_path):
     picture = write_picture(tmp_path / "street.jpg", np.random.default_rng(0).integers(0, 256, (70, 100, 3), np.uint8))
     result = command(
-        "-m", "kerasseg.predict", f"--workdir={tiny_run}", picture, f"--output_dir={tmp_path / 'out'}", HOME="/proc/no"
+        "-c", WITH_SHORT, "predict", f"--workdir={short_run}", picture, f"--output_dir={tmp_path / 'out'}", HOME="/proc/no"
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # Matplotlib would say where it keeps its caches without a HOME
     assert sorted(os.listdir(tmp_path / "out")) == ["legend.png", "street_index.png", "street_overlay.png"]
-    assert_one_line(kerasseg("predict", f"--workdir={tiny_run}", picture), "--output_dir is missing")
+    assert_one_line(kerasseg("predict", f"--workdir={short_run}", picture), "--output_dir is missing")
     assert_one_line(kerasseg("predict", picture, "--output_dir=x"), "give --workdir of a run, --tflite=FILE")

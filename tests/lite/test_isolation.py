@@ -64,10 +64,10 @@ def test_each_of_200_damaged_files_is_one_line_or_runs(tmp_path):
     assert 80 < refused < 200
 
 
-def test_each_of_200_is_refused_where_the_json_lies_beside_it(tiny_int8, tmp_path):
+def test_each_of_200_is_refused_where_the_json_lies_beside_it(short_int8, tmp_path):
     path = tmp_path / "int8.tflite"
-    sidecar.path_of(path).write_bytes(sidecar.path_of(tiny_int8).read_bytes())
-    for content in _mutations(tiny_int8.read_bytes(), 200):
+    sidecar.path_of(path).write_bytes(sidecar.path_of(short_int8).read_bytes())
+    for content in _mutations(short_int8.read_bytes(), 200):
         path.write_bytes(content)
         result = kerasseg("micro", f"--tflite={path}", f"--output_dir={tmp_path / 'out'}")
         assert_one_line(result, "is not the file that int8.tflite.json speaks of")

@@ -20,7 +20,7 @@ from kerasseg.errors import InputError
 from kerasseg.models import backbone, build_model
 from kerasseg.run import RunDir, load_trained, open_run
 from kerasseg.run.lock import locked
-from tests.conftest import REPOSITORY, TINY, WITH_SHORT, assert_one_line, command, folder_dataset, kerasseg
+from tests.conftest import REPOSITORY, SHORT, WITH_SHORT, assert_one_line, command, folder_dataset, kerasseg
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +30,8 @@ FLAGS = [
 ]  # fmt: skip
 
 
-def test_a_run_leaves_what_it_promises(tiny_run):
-    directory = RunDir(tiny_run)
+def test_a_run_leaves_what_it_promises(short_run):
+    directory = RunDir(short_run)
     for path in (directory.config, directory.checkpoint, directory.best_weights, directory.last_weights, directory.report):
         assert path.is_file()
     rows = list(csv.DictReader(directory.history.read_text().splitlines()))
@@ -40,13 +40,13 @@ def test_a_run_leaves_what_it_promises(tiny_run):
     assert any(path.name.startswith("events.out.tfevents") for path in directory.logs.iterdir())
     report = files.read_json(directory.report)
     assert report["scores"]["miou"] == max(float(row["val_miou"]) for row in rows)
-    assert not list(tiny_run.glob(".partial*"))
+    assert not list(short_run.glob(".partial*"))
 
 
-def test_training_again_returns_the_same_scores(tiny_run):
+def test_training_again_returns_the_same_scores(short_run):
     lines = []
-    scores = training.train(TINY, workdir=tiny_run, log=lines.append)
-    assert scores.to_json() == files.read_json(RunDir(tiny_run).report)["scores"]
+    scores = training.train(SHORT, workdir=short_run, log=lines.append)
+    assert scores.to_json() == files.read_json(RunDir(short_run).report)["scores"]
     assert "resuming after epoch 2 of 2" in lines
 
 
