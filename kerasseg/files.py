@@ -100,6 +100,8 @@ def read_lines(path: str | Path) -> list[str]:
         raise InputError(f"no file {path}; check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no readable UTF-8 text ({error}); save it as UTF-8") from error
+    if "\0" in text:
+        raise InputError(f"{path} is no readable UTF-8 text (it has zero bytes, as UTF-16 does); save it as UTF-8")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -1,66 +1,183 @@
 """Reading images and label maps from disk, never misread: what is not plainly one or the other is refused."""
 
+import threading
+import unicodedata
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from kerasseg.data.labels import IGNORE_LABEL
-from kerasseg.errors import InputError
+from kerasseg.errors import DataError, InputError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
+SHOWN = 5  # names in a message that speaks of many files
+
+# EXIF orientation -> what turns the stored pixels upright (EXIF 2.32, 4.6.4, tag 274).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_LOSSY = ("JPEG", "MPO", "WEBP")
+_LYING = (5, 6, 7, 8)  # orientations in which height and width are exchanged
+_HEAD = threading.Lock()  # `warnings` has one state for all threads
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image (H, W, 3) uint8. Grey becomes three equal channels, a palette its colours.
+    """An image (H, W, 3) uint8, upright by its EXIF orientation. Grey becomes three equal channels, a palette its colours.
+
+    An alpha channel that is opaque everywhere is left out.
 
     Raises:
-        InputError: no such file, a corrupt one, or 16 bits, an alpha channel or another colour space.
+        InputError: no such file, a corrupt one, 16 bits, a used alpha channel, another colour space, or several frames.
     """
-    picture = _open(path)
-    if picture.mode not in ("RGB", "L", "P") or (picture.mode == "P" and "transparency" in picture.info):
-        raise InputError(f"{path} is a {picture.mode} picture; images must be 8-bit RGB, grey or palette: convert it")
-    return np.asarray(picture.convert("RGB"))
+    with _opened(path) as (picture, stored):
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":  # a camera's JPEG with a preview behind it
+            raise DataError(f"{path} is animated or has several pages, {frames} frames; save one of them", kind="unreadable")
+        picture = _without_alpha(turned(picture, stored.turn), path)
+        if picture.mode not in ("RGB", "L", "P", "1"):
+            raise DataError(
+                f"{path} is a {picture.mode} picture; images must be 8-bit RGB, grey or palette: convert it", kind="unreadable"
+            )
+        return np.asarray(picture.convert("RGB"))
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """A label map (H, W) uint8: the pixel values of a grey picture, or the indices of a palette picture.
+    """A label map (H, W) uint8: the stored values of a grey picture of 1 to 16 bits, or the indices of a palette picture.
+
+    Three equal channels are read as one, an opaque alpha channel is left out.
 
     Raises:
-        InputError: no such file, a corrupt one, or colours where indices belong.
+        InputError: no such file, a corrupt one, colours where indices belong, or values that 8 bits do not hold.
     """
-    picture = _open(path)
-    if picture.mode not in ("L", "P"):
-        raise InputError(
-            f"{path} is a {picture.mode} picture, labels must be 8-bit class ids, one channel (grey or palette PNG); "
-            "map its values to class ids and save it so"
-        )
-    if picture.format == "JPEG":
-        raise InputError(f"{path} is a JPEG, which changes class ids; save labels as PNG")
-    return np.asarray(picture)
+    with _opened(path) as (picture, stored):
+        if picture.format in _LOSSY and not stored.lossless:
+            raise DataError(f"{path} is a {picture.format}, which changes class ids; save labels as PNG", kind="unreadable")
+        picture = turned(picture, stored.turn)
+        if picture.mode != "P":
+            picture = _without_alpha(picture, path)
+        values = np.asarray(picture)
+        if picture.mode == "RGB" and (values == values[..., :1]).all():
+            values = values[..., 0]
+        elif picture.mode not in ("L", "P", "1", "I;16", "I;16B", "I"):
+            raise DataError(
+                f"{path} is a {picture.mode} picture, labels must be class ids, one channel (grey or palette PNG); "
+                "map its colours to ids and save it so",
+                kind="unreadable",
+            )
+        if picture.mode == "L" and stored.bits in (2, 4):
+            values = values // (255 // (2**stored.bits - 1))  # Pillow spreads them over 0..255
+        if values.size and int(values.max()) > IGNORE_LABEL:
+            raise DataError(f"{path} has class ids up to {values.max()}; accepted are 0..{IGNORE_LABEL}", kind="ids")
+        return values.astype(np.uint8)
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """(height, width) of a picture, from its head.
+    """(height, width) of a picture as `read_image` gives it, from its head.
 
     Raises:
-        InputError: as `read_image` does.
+        InputError: no such file, or a corrupt one.
     """
-    width, height = _open(path, pixels=False).size
-    return height, width
+    with _opened(path) as (picture, stored):
+        width, height = picture.size
+        return (width, height) if stored.turn in _LYING else (height, width)
 
 
-def _open(path: Path, *, pixels: bool = True) -> Image.Image:
+def orientation_of(path: Path) -> int:
+    """A picture's EXIF orientation, 1 to 8; 1 where it says none.
+
+    Raises:
+        InputError: no such file, or a corrupt one.
+    """
+    with _opened(path) as (_, stored):
+        return stored.orientation
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """A picture as its EXIF orientation shows it."""
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What Pillow does not keep of a picture once it is decoded.
+
+    Attributes:
+        orientation: EXIF's, 1 to 8.
+        turn: The same, or 1 where Pillow turns the picture by itself.
+        bits: Of one grey value.
+        lossless: Whether a file of a lossy kind is none.
+    """
+
+    orientation: int
+    turn: int
+    bits: int
+    lossless: bool
+
+
+def _stored(picture: Image.Image, file: BinaryIO) -> _Stored:
+    there = file.tell()
+    file.seek(0)
+    head = file.read(64)
+    bits = head[24] if picture.format == "PNG" else 8  # behind signature, length, "IHDR", width and height
+    if picture.format == "TIFF":
+        bits = picture.tag_v2.get(258, (8,))[0]  # type: ignore[attr-defined]
+    # Pillow would decode all of a PNG to look behind its pixels.
+    looked = picture.format != "PNG" or "exif" in picture.info or _exif_follows(file)
+    file.seek(there)
+    found = picture.getexif().get(ExifTags.Base.Orientation, 1) if looked else 1
+    found = found if found in _UPRIGHT else 1
+    return _Stored(found, 1 if picture.format == "TIFF" else found, bits, b"VP8L" in head)
+
+
+def _exif_follows(file: BinaryIO) -> bool:
+    """Whether a PNG has an eXIf chunk anywhere."""
+    file.seek(8)  # behind the signature
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        if head[4:] == b"eXIf":
+            return True
+        file.seek(int.from_bytes(head[:4], "big") + 4, 1)  # contents and checksum
+    return False
+
+
+def _without_alpha(picture: Image.Image, path: Path) -> Image.Image:
+    """A picture without its alpha channel, which must be opaque everywhere."""
+    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
+        return picture
+    clear = float((np.asarray(picture.convert("RGBA").getchannel("A")) < 255).mean())
+    if clear:
+        raise DataError(
+            f"{path} is a {picture.mode} picture with a used alpha channel ({100 * clear:.3g} % of it is not opaque); "
+            "save it without one",
+            kind="unreadable",
+        )
+    return picture.convert({"RGBA": "RGB", "LA": "L", "PA": "RGB", "P": "RGB"}.get(picture.mode, picture.mode))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Image.Image, _Stored]]:
+    """A picture whose head was read; what goes wrong until it is left is the file's."""
     try:
         with path.open("rb") as file:
-            picture = Image.open(file)
-            if pixels:
-                picture.load()
-            return picture
+            with _HEAD, warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                picture = Image.open(file)
+            yield picture, _stored(picture, file)
     except FileNotFoundError:
-        raise InputError(f"no file {path}; check the path") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be decoded ({error}); replace the file or remove it") from None
+        raise DataError(f"no file {path}; check the path", kind="missing") from None
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise DataError(f"{path} has more than {most:.0f} million pixels; make it smaller", kind="unreadable") from None
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} cannot be decoded ({error}); replace the file or remove it", kind="unreadable") from None
 
 
 def check_ids(labels: np.ndarray, num_classes: int, *, source: str) -> None:
@@ -70,10 +187,28 @@ def check_ids(labels: np.ndarray, num_classes: int, *, source: str) -> None:
     counts[IGNORE_LABEL] = 0
     if counts.any():
         found = ", ".join(f"{i} ({counts[i]} pixels)" for i in np.flatnonzero(counts)[:8])
-        raise InputError(
+        raise DataError(
             f"{source} has class ids {found}; accepted are 0..{num_classes - 1} and {IGNORE_LABEL} for unlabelled: "
-            "remap the labels or name more classes"
+            "remap the labels or name more classes",
+            kind="ids",
         )
+
+
+def named(names: Sequence[str]) -> str:
+    """The first few of many names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def stem(name: str) -> str:
+    """What pairs a picture with its labels: the name without folders and a picture's suffix, in one Unicode form (NFC)."""
+    path = Path(name)
+    return unicodedata.normalize("NFC", path.stem if path.suffix.lower() in SUFFIXES else path.name)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is called as a picture is."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def stems(folder: Path) -> dict[str, Path]:
@@ -86,33 +221,49 @@ def stems(folder: Path) -> dict[str, Path]:
         raise InputError(f"no folder {folder}; check --data_dir")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            if path.stem in found:
-                raise InputError(f"{folder} has both {found[path.stem].name} and {path.name}; keep one picture a stem")
-            found[path.stem] = path
+        if is_picture(path):
+            if stem(path.name) in found:
+                raise DataError(
+                    f"{folder} has both {found[stem(path.name)].name} and {path.name}; keep one picture a stem", kind="pairs"
+                )
+            found[stem(path.name)] = path
     if not found:
         raise InputError(f"{folder} holds no pictures; put {', '.join(SUFFIXES)} files there")
     return found
 
 
-def pairs(image_dir: Path, label_dir: Path, *, names: list[str] | None = None) -> list[tuple[str, Path, Path]]:
+def pairs(image_dir: Path, label_dir: Path, *, listed: Path | None = None, names: Sequence[str] = ()) -> list[
+    tuple[str, Path, Path]
+]:  # fmt: skip
     """(stem, image path, labels path) of two folders with the same stems.
 
     Args:
         image_dir: Folder of images.
         label_dir: Folder of label maps.
-        names: Take only these stems, in this order.
+        listed: The file that gave `names`, for the message.
+        names: With `listed`, take only these, in this order: stems, or names with a suffix or a folder.
 
     Raises:
-        InputError: an image without labels, or labels without an image.
+        InputError: an image without labels, labels without an image, or a name that neither folder has.
     """
     images, labels = stems(image_dir), stems(label_dir)
+    if listed is not None:
+        wanted = [next((s for s in (unicodedata.normalize("NFC", name), stem(name)) if s in images), "") for name in names]
+        lost = [name for name, found in zip(names, wanted, strict=True) if not found]
+        if lost:
+            raise DataError(
+                f"{listed} names {named(lost)}, and nothing in {image_dir} is called so; mend the list", kind="pairs"
+            )
+        twice = sorted({name for name in wanted if wanted.count(name) > 1}) if len(set(wanted)) < len(wanted) else []
+        if twice:
+            raise DataError(f"{listed} names {named(twice)} more than once; mend the list", kind="pairs")
     for kind, there, missing, folder in (
         ("an image without labels", images, labels, label_dir),
         ("labels without an image", labels, images, image_dir),
     ):
-        alone = [stem for stem in (names if names is not None else there) if stem not in missing]
+        alone = [name for name in (wanted if listed is not None else there) if name not in missing]
         if alone:
-            more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
-            raise InputError(f"{kind}: nothing in {folder} is called {alone[0]}{more}; add the file or remove its partner")
-    return [(stem, images[stem], labels[stem]) for stem in (names if names is not None else images)]
+            raise DataError(
+                f"{kind}: nothing in {folder} is called {named(alone)}; add the file or remove its partner", kind="pairs"
+            )
+    return [(name, images[name], labels[name]) for name in (wanted if listed is not None else images)]

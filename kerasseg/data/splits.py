@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.data import pictures
-from kerasseg.errors import InputError
+from kerasseg.errors import DataError, InputError
 
 READ_AHEAD = 8  # examples, so that a split larger than memory never is in it
 
@@ -111,9 +111,11 @@ def from_pairs(
         name, image_path, labels_path = found[i]
         image, labels = (pictures.read_image(image_path), pictures.read_labels(labels_path))
         if image.shape[:2] != labels.shape:
-            raise InputError(
+            raise DataError(
                 f"{image_path} is {image.shape[0]}x{image.shape[1]} and {labels_path} is {labels.shape[0]}x{labels.shape[1]} "
                 "(height x width); an image and its labels must be of one size"
+                + (", and the image is turned by its EXIF orientation" if pictures.orientation_of(image_path) > 1 else ""),
+                kind="sizes",
             )
         labels = remap(labels) if remap else labels
         pictures.check_ids(labels, num_classes, source=str(labels_path))

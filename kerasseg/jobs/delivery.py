@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasseg import files
 from kerasseg.data.letterbox import letterbox
-from kerasseg.data.pictures import read_image
+from kerasseg.data.pictures import is_picture, read_image
 from kerasseg.errors import InputError
 from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
@@ -19,8 +19,6 @@ from kerasseg.reports import plots
 from kerasseg.run import origin, sidecar
 from kerasseg.run.directory import open_run
 from kerasseg.run.provenance import provenance
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm")
 
 
 def export(
@@ -113,7 +111,7 @@ def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterabl
 
 
 def _of_folder(folder: Path, count: int) -> tuple[str, Iterable[np.ndarray]]:
-    paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    paths = sorted(filter(is_picture, folder.glob("*"))) if folder.is_dir() else []
     _enough(count, len(paths), str(folder))
     return f"{count} pictures of the folder {folder.name}", (read_image(path) for path in paths[:count])
 

@@ -1,10 +1,15 @@
+import struct
+import unicodedata
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kerasseg.data import pictures
 from tests.conftest import write_picture
 
+LOSSLESS = {"moves.webp": {"lossless": True}}
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
 
@@ -26,23 +31,119 @@ def test_palette_labels_are_indices_and_palette_images_colours(tmp_path):
     np.testing.assert_array_equal(pictures.read_image(tmp_path / "a.png")[0], [[9, 8, 7], [50, 60, 70]])
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((4, 5), np.uint16), np.zeros((4, 5, 4), np.uint8)])
-def test_16_bit_and_transparent_images_are_refused(tmp_path, pixels):
-    path = write_picture(tmp_path / "a.png", pixels)
-    with pytest.raises(ValueError, match=r"a.png is a (I;16|RGBA) picture; images must be 8-bit RGB, grey or palette"):
+def _opaque(pixels, value=255):
+    return np.dstack([pixels, np.full(pixels.shape[:2], value, np.uint8)])
+
+
+def test_an_opaque_alpha_channel_is_left_out(tmp_path):
+    for pixels, mode in ((RGB, "RGBA"), (RGB[..., 0], "LA")):
+        path = tmp_path / f"{mode}.png"
+        Image.fromarray(_opaque(pixels), mode).save(path)
+        np.testing.assert_array_equal(pictures.read_image(path), pixels if mode == "RGBA" else np.dstack([pixels] * 3))
+    np.testing.assert_array_equal(pictures.read_labels(tmp_path / "LA.png"), RGB[..., 0])
+
+
+def test_images_that_are_no_plain_pictures_are_refused(tmp_path):
+    path = write_picture(tmp_path / "deep.png", np.zeros((4, 5), np.uint16))
+    with pytest.raises(ValueError, match=r"deep.png is a I;16 picture; images must be 8-bit RGB, grey or palette"):
+        pictures.read_image(path)
+    clear = _opaque(RGB)
+    clear[0, 0, 3] = 254
+    path = write_picture(tmp_path / "clear.png", clear)
+    with pytest.raises(ValueError, match=r"clear.png is a RGBA picture with a used alpha channel \(5 % of it is not opaque\)"):
+        pictures.read_image(path)
+    frames = [Image.fromarray(RGB + 60 * i) for i in range(3)]
+    for name in ("moves.png", "moves.webp", "pages.tif"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **LOSSLESS.get(name, {}))
+        with pytest.raises(ValueError, match=rf"{name} is animated or has several pages, 3 frames; save one of them"):
+            pictures.read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_upright_and_so_is_its_size(tmp_path, suffix, orientation):
+    """Corners of an upright picture, stored as a camera held in each of the eight ways stores them."""
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16], upright[:8, 16:], upright[8:, :16] = 200, 130, 60
+    turn = pictures._UPRIGHT.get(orientation)
+    back = {Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270}
+    stored = Image.fromarray(upright).transpose(back.get(turn, turn)) if turn is not None else Image.fromarray(upright)
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / f"a.{suffix}"
+    stored.save(path, exif=exif, **({"lossless": True} if suffix == "webp" else {}))
+    read = pictures.read_image(path)
+    np.testing.assert_allclose(read, upright, atol=3)
+    np.testing.assert_array_equal(read, np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB")))
+    assert pictures.size_of(path) == (16, 32)
+    assert pictures.orientation_of(path) == orientation
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    path = write_picture(tmp_path / "a.png", RGB, exif=exif)
+    content = path.read_bytes()
+    at = content.index(b"eXIf") - 4
+    chunk = content[at : at + 12 + int.from_bytes(content[at : at + 4], "big")]
+    end = len(content) - 12  # IEND
+    path.write_bytes(content[:at] + content[at + len(chunk) : end] + chunk + content[end:])
+    assert pictures.size_of(path) == (5, 4)
+    np.testing.assert_array_equal(pictures.read_image(path), np.rot90(RGB, -1))
+
+
+def test_a_picture_beyond_pillows_limit_is_refused_and_below_it_nothing_is_said(tmp_path, monkeypatch):
+    path = write_picture(tmp_path / "a.png", RGB)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15)  # a warning from there to twice as much; warnings are errors here
+    assert pictures.read_image(path).shape == (4, 5, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9)
+    with pytest.raises(ValueError, match=r"a.png has more than 0 million pixels; make it smaller"):
         pictures.read_image(path)
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((4, 5), np.uint16), RGB])
-def test_labels_in_colours_or_16_bits_are_refused(tmp_path, pixels):
-    path = write_picture(tmp_path / "a.png", pixels)
-    with pytest.raises(ValueError, match=r"a.png is a (I;16|RGB) picture, labels must be 8-bit class ids, one channel"):
-        pictures.read_labels(path)
+def _grey_png(path, ids, bits):
+    """A grey PNG of 1, 2 or 4 bits, which Pillow does not write."""
+    height, width = ids.shape
+    rows = np.packbits(((ids[..., None] >> np.arange(bits)[::-1]) & 1).reshape(height, -1).astype(np.uint8), axis=1)
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+    return path
 
 
-def test_jpeg_labels_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"a.jpg is a JPEG, which changes class ids; save labels as PNG"):
-        pictures.read_labels(write_picture(tmp_path / "a.jpg", RGB[..., 0]))
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_grey_labels_are_the_stored_values(tmp_path, bits):
+    ids = np.arange(48).reshape(6, 8) % 2**bits
+    np.testing.assert_array_equal(pictures.read_labels(_grey_png(tmp_path / "a.png", ids, bits)), ids)
+
+
+def test_labels_of_16_bits_three_equal_channels_tiff_and_lossless_webp_are_read(tmp_path):
+    ids = np.array([[0, 1], [7, 255]], np.uint8)
+    grey = np.dstack([ids] * 3)
+    for name, pixels in (
+        ("deep.png", ids.astype(np.uint16)), ("rgb.png", grey), ("rgba.png", _opaque(grey)), ("a.tif", ids),
+        ("deep.tif", ids.astype(np.uint16)),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(pictures.read_labels(write_picture(tmp_path / name, pixels)), ids, err_msg=name)
+    path = write_picture(tmp_path / "a.webp", grey, lossless=True)
+    np.testing.assert_array_equal(pictures.read_labels(path), ids)
+
+
+def test_labels_that_would_be_misread_are_refused(tmp_path):
+    for name, pixels, words in (
+        ("rgb.png", RGB, "is a RGB picture, labels must be class ids, one channel"),
+        ("deep.png", np.array([[0, 256]], np.uint16), r"has class ids up to 256; accepted are 0\.\.255"),
+        ("clear.png", _opaque(RGB, 0), "is a RGBA picture with a used alpha channel"),
+        ("a.jpg", RGB[..., 0], "is a JPEG, which changes class ids; save labels as PNG"),
+        ("a.webp", RGB, "is a WEBP, which changes class ids; save labels as PNG"),
+    ):
+        path = write_picture(tmp_path / name, pixels)
+        with pytest.raises(ValueError, match=f"{name} {words}"):
+            pictures.read_labels(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
@@ -77,8 +178,37 @@ def test_pairs_name_what_lacks_its_partner(tmp_path):
     (tmp_path / "images" / "c.png").unlink()
     write_picture(tmp_path / "labels" / "d.png", RGB[..., 0])
     write_picture(tmp_path / "labels" / "e.png", RGB[..., 0])
-    with pytest.raises(ValueError, match=r"labels without an image: nothing in .*images is called d and 1 more"):
+    with pytest.raises(ValueError, match=r"labels without an image: nothing in .*images is called d, e; add the file"):
         pictures.pairs(tmp_path / "images", tmp_path / "labels")
+    for i in range(5):
+        write_picture(tmp_path / "labels" / f"e{i}.png", RGB[..., 0])
+    with pytest.raises(ValueError, match=r"is called d, e, e0, e1, e2 and 2 more; add the file"):
+        pictures.pairs(tmp_path / "images", tmp_path / "labels")
+
+
+def test_names_pair_in_every_unicode_form_and_in_either_case_of_the_suffix(tmp_path):
+    write_picture(tmp_path / "images" / unicodedata.normalize("NFD", "Grün.JPG"), RGB)
+    write_picture(tmp_path / "labels" / unicodedata.normalize("NFC", "Grün.PNG"), RGB[..., 0])
+    ((name, image, labels),) = pictures.pairs(tmp_path / "images", tmp_path / "labels")
+    assert (name, image.suffix, labels.suffix) == (unicodedata.normalize("NFC", "Grün"), ".JPG", ".PNG")
+
+
+def test_a_list_may_give_suffixes_and_folders_and_is_named_where_it_is_wrong(tmp_path):
+    names = ["a b", "img.v2", "c"]
+    for name in names:
+        write_picture(tmp_path / "images" / f"{name}.png", RGB)
+        write_picture(tmp_path / "labels" / f"{name}.png", RGB[..., 0])
+
+    def listing(*given):
+        return pictures.pairs(tmp_path / "images", tmp_path / "labels", listed=tmp_path / "train.txt", names=given)
+
+    assert [name for name, _, _ in listing("c.png", "images/a b.png", "img.v2")] == ["c", "a b", "img.v2"]
+    with pytest.raises(
+        ValueError, match=r"train.txt names x1, x2, x3, x4, x5 and 1 more, and nothing in .*images is called so"
+    ):
+        listing("c", *(f"x{i}" for i in range(1, 7)))
+    with pytest.raises(ValueError, match=r"train.txt names c more than once; mend the list"):
+        listing("c", "c.png")
 
 
 def test_missing_empty_and_ambiguous_folders(tmp_path):
