@@ -9,6 +9,7 @@ import kerasseg
 from kerasseg import terminal
 
 VERBS = {
+    "prepare": "an annotation tool's export in, a data set to train on out",
     "train": "trains a model and leaves a run directory; the same command again resumes it",
     "evaluate": "the scores of a run on a split",
     "predict": "pictures in, overlays and index maps out",

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 
 _NOBODY_LISTENS = {errno.EPIPE, errno.EIO}  # a pipe whose reader has ended, a terminal that was closed
 
@@ -19,6 +20,16 @@ class _Steady(io.FileIO):
             os.dup2(nowhere, self.fileno())  # for C++, too
             os.close(nowhere)
             return len(data)
+
+
+def bar(what: str) -> Callable[[int, int], None]:
+    """Shows how many of many are done, on one line of stderr where that is a terminal."""
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} {what}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
 
 
 def steady() -> None:

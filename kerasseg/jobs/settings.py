@@ -85,6 +85,33 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class PrepareSettings:
+    """How an annotation tool's export becomes a data set in the `folder` layout."""
+
+    format: str = setting(
+        "",
+        "coco, labelme, cvat_xml, voc, roboflow, labelstudio, colors, cityscapes, ade20k, binary or index; empty looks",
+    )
+    val_fraction: float = setting(0.2, "share of the pictures for val, where the export has no val")
+    test_fraction: float = setting(0.0, "share for test, where it has neither val nor test")
+    seed: int = setting(0, "which pictures those are")
+    group_by: str = setting("", "expression in a picture's name; those that match the same text stay in one split")
+    classes: tuple[str, ...] = setting((), "classes to keep, in the order of their ids; empty keeps all")
+    ignore: tuple[str, ...] = setting((), "classes whose pixels shall not count (255)")
+    merge: tuple[str, ...] = setting((), "classes to make one, such as car:truck+bus,person:rider")
+    resize_masks: bool = setting(False, "resize a mask that is of another size than its picture, to the nearest pixel")
+    copy: bool = setting(False, "copy the pictures; otherwise links to them are made")
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if not (0 <= self.val_fraction < 1 and 0 <= self.test_fraction < 1 and self.val_fraction + self.test_fraction < 1):
+            raise InputError(
+                f"--val_fraction={self.val_fraction} --test_fraction={self.test_fraction} leave nothing to train on; "
+                "give shares from 0 to less than 1 together"
+            )
+
+
+@dataclass(frozen=True)
 class CompareSettings:
     """What is measured of finished runs, and what is shown."""
 

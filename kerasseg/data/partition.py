@@ -1,0 +1,72 @@
+"""Which pictures are for training, and which for validation and test."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerasseg.data.pictures import named
+from kerasseg.errors import InputError
+
+
+def partition(
+    names: Sequence[str], splits: Sequence[str], *, val_fraction: float, test_fraction: float, seed: int, group_by: str
+) -> tuple[list[str], str]:
+    """A split for every picture: the export's where it has a val split, else one that is drawn.
+
+    Args:
+        names: Of the pictures.
+        splits: "train", "val", "test" or "", as the export has them.
+        val_fraction: Share for val.
+        test_fraction: Share for test.
+        seed: Decides which.
+        group_by: Expression; pictures whose match is the same text stay together. Empty parts each from each.
+
+    Returns:
+        "train", "val" or "test" a picture, and what was done, a sentence.
+
+    Raises:
+        InputError: an expression that is none or does not match every name, or too few groups to draw from.
+    """
+    if "val" in splits and "train" in splits:
+        loose = [name for name, split in zip(names, splits, strict=True) if not split]
+        if loose:
+            raise InputError(f"{len(loose)} pictures are in no split while others are: {named(loose)}; put them into one")
+        return list(splits), "the splits are the export's"
+    groups = _groups(names, group_by)
+    drawn = [group for group, members in groups.items() if all(splits[i] != "test" for i in members)]
+    order = [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))]
+    total = sum(len(groups[group]) for group in drawn)
+    found = ["test" if split == "test" else "train" for split in splits]
+    shares = [("val", val_fraction), ("test", 0.0 if "test" in splits else test_fraction)]
+    for split, fraction in shares:
+        wanted, taken = fraction * total, 0
+        while fraction and taken < max(1, round(wanted)) and order:
+            for i in groups[order[0]]:
+                found[i] = split
+            taken += len(groups[order.pop(0)])
+    if not order or "train" not in found:
+        raise InputError(
+            f"{len(names)} pictures in {len(groups)} groups are too few for val_fraction={val_fraction} and "
+            f"test_fraction={test_fraction}; lower them, or give --group_by an expression that tells more apart"
+        )
+    counts = ", ".join(f"{found.count(split)} for {split}" for split in ("train", "val", "test") if split in found)
+    by = f", {len(groups)} groups by {group_by!r} kept together" if group_by else ""
+    return found, f"the split was drawn with seed {seed}: {counts}{by}"
+
+
+def _groups(names: Sequence[str], group_by: str) -> dict[str, list[int]]:
+    try:
+        expression = re.compile(group_by or ".*", re.DOTALL)
+    except re.error as error:
+        raise InputError(f"--group_by={group_by} is no regular expression ({error}); write one such as '^([^_]+)_'") from error
+    matches = [expression.search(name) for name in names]
+    lost = [name for name, match in zip(names, matches, strict=True) if match is None]
+    if lost:
+        raise InputError(f"--group_by={group_by} does not match {len(lost)} names: {named(lost)}; mend the expression")
+    groups = defaultdict(list)
+    for i, match in enumerate(matches):
+        assert match is not None
+        groups[(match[1] or "") if match.re.groups else match[0]].append(i)
+    return dict(groups)

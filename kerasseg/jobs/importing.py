@@ -1,0 +1,164 @@
+"""From an annotation tool's export to a data set in the `folder` layout."""
+
+import dataclasses
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kerasseg import files
+from kerasseg.data import formats, pictures
+from kerasseg.data.formats import Annotated
+from kerasseg.data.partition import partition
+from kerasseg.data.relabeling import relabeling
+from kerasseg.errors import InputError
+from kerasseg.jobs.settings import PrepareSettings
+
+STORY = "prepare.json"
+LISTED = "classes.txt"  # written last: without it, nobody takes the folder for a data set
+
+
+def prepare(
+    source: str | Path,
+    *,
+    output_dir: str | Path,
+    settings: PrepareSettings | None = None,
+    log: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Writes images/, labels/ and classes.txt, and prepare.json with what was understood; resumes where it was stopped.
+
+    Args:
+        source: The export, unpacked; nothing in it is changed.
+        output_dir: New, empty, or of the same source and settings.
+        settings: None for the defaults.
+        log: Gets a line a stage.
+        progress: Gets how many pictures are done, and of how many.
+
+    Returns:
+        What prepare.json holds.
+
+    Raises:
+        InputError: no such export, one that cannot be read, or another data set in `output_dir`.
+    """
+    settings = settings or PrepareSettings()
+    root, folder = Path(source), Path(output_dir)
+    name, export = formats.read(root, format=settings.format)
+    log(f"{root} is a {name} export of {len(export.pictures)} pictures")
+    names = [one.name for one in export.pictures]
+    twice = sorted({one for one in names if names.count(one) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"several pictures of {root} would be called {pictures.named(twice)}; rename them")
+    relabel = relabeling(
+        export.class_names, instances=export.instances, classes=settings.classes, ignore=settings.ignore, merge=settings.merge
+    )
+    splits, how = partition(
+        names, [one.split for one in export.pictures], val_fraction=settings.val_fraction, seed=settings.seed,
+        test_fraction=settings.test_fraction, group_by=settings.group_by,
+    )  # fmt: skip
+    begun = {"source": str(root.resolve()), "format": name, "settings": _plain(settings)}
+    _refuse_other(folder, begun)
+    files.write_json(folder / STORY, begun)
+    notes = [*export.notes, *relabel.notes, how]
+    for i, (one, split) in enumerate(zip(export.pictures, splits, strict=True)):
+        progress(i, len(splits))
+        notes += _write(one, folder, split, relabel, settings)
+    progress(len(splits), len(splits))
+    counts = {split: splits.count(split) for split in ("train", "val", "test") if split in splits}
+    report = begun | {"class_names": list(relabel.class_names), "pictures": counts, "notes": notes}
+    files.write_json(folder / STORY, report)
+    files.write_text(folder / LISTED, "".join(f"{one}\n" for one in relabel.class_names))
+    return report
+
+
+def _plain(settings: PrepareSettings) -> dict:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(settings).items()}
+
+
+def _refuse_other(folder: Path, begun: dict) -> None:
+    """Raises InputError unless the folder is empty or was begun from the same export in the same way."""
+    if (folder / STORY).is_file():
+        there = files.read_json(folder / STORY)
+        if not isinstance(there, dict) or {key: there.get(key) for key in begun} != begun:
+            raise InputError(f"{folder} was prepared from another export or with other settings; give another --output_dir")
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not empty and was not begun by kerasseg prepare; give another --output_dir")
+
+
+def _write(one: Annotated, folder: Path, split: str, relabel: Callable, settings: PrepareSettings) -> list[str]:
+    """Writes a picture and its labels, unless both are there; returns what has to be said of them."""
+    target = folder / "labels" / split / f"{one.name}.png"
+    image, notes = _image(one, folder / "images" / split, settings)
+    if target.is_file():
+        return notes
+    labels, more = _fitted(relabel(one.draw()), one, image, settings)
+    encoded = io.BytesIO()
+    Image.fromarray(labels).save(encoded, "PNG")
+    files.write_bytes(target, encoded.getvalue())
+    return notes + more
+
+
+def _image(one: Annotated, folder: Path, settings: PrepareSettings) -> tuple[Path, list[str]]:
+    """Links, copies or writes a picture; those that EXIF turns are written upright."""
+    if isinstance(one.image, bytes):
+        suffix = {"JPEG": ".jpg"}.get(_kind(one), ".png")
+        path = folder / f"{one.name}{suffix}"
+        if not path.exists():
+            files.write_bytes(path, one.image)
+        return path, []
+    if pictures.orientation_of(one.image) > 1:
+        path = folder / f"{one.name}.png"
+        if not path.exists():
+            encoded = io.BytesIO()
+            Image.fromarray(pictures.read_image(one.image)).save(encoded, "PNG")
+            files.write_bytes(path, encoded.getvalue())
+        return path, []
+    path = folder / f"{one.name}{one.image.suffix.lower()}"
+    if not os.path.lexists(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if settings.copy:
+            with files.replacing(path) as temporary:
+                shutil.copyfile(one.image, temporary)
+        else:
+            _link(one.image, path)
+    return path, []
+
+
+def _link(image: Path, path: Path) -> None:
+    try:
+        os.symlink(image.resolve(), path)
+    except OSError:  # Windows without the right to, or a disk that knows no links
+        with files.replacing(path) as temporary:
+            shutil.copyfile(image, temporary)
+
+
+def _kind(one: Annotated) -> str:
+    assert isinstance(one.image, bytes)
+    try:
+        return Image.open(io.BytesIO(one.image)).format or ""
+    except OSError as error:
+        raise InputError(
+            f"the picture inside the annotation {one.name} cannot be decoded ({error}); save it beside it"
+        ) from error
+
+
+def _fitted(labels: np.ndarray, one: Annotated, image: Path, settings: PrepareSettings) -> tuple[np.ndarray, list[str]]:
+    """Labels of the upright picture's size, and what was done to them."""
+    size = pictures.size_of(image)
+    turn = 1 if isinstance(one.image, bytes) else pictures.orientation_of(one.image)
+    if labels.shape == size:
+        return labels, [f"{one.name}: EXIF turns the picture, its labels were drawn on it as it is seen"] if turn > 1 else []
+    if labels.shape == size[::-1] and turn >= 5:
+        turned = np.asarray(pictures.turned(Image.fromarray(labels), turn))
+        return turned, [f"{one.name}: EXIF turns the picture, and its labels with it"]
+    if not settings.resize_masks:
+        raise InputError(
+            f"the labels of {one.name} are {labels.shape[0]}x{labels.shape[1]}, the picture {size[0]}x{size[1]} "
+            "(height x width); export them together, or give --resize_masks"
+        )
+    resized = np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
+    return resized, [f"{one.name}: labels resized from {labels.shape[0]}x{labels.shape[1]} to {size[0]}x{size[1]}"]

@@ -1,0 +1,336 @@
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasseg.data import formats, load_dataset
+from kerasseg.data.formats import annotated
+from tests.conftest import assert_one_line, kerasseg, write_picture
+from tests.data import exports
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Format -> its export."""
+    root = tmp_path_factory.mktemp("exports")
+    for name, write in exports.WRITERS.items():
+        write(root / name)
+    return {name: root / name for name in exports.WRITERS}
+
+
+def _prepared(source, folder, *flags):
+    result = kerasseg("prepare", f"--source={source}", f"--output_dir={folder}", *flags)
+    assert result.returncode == 0, result.stderr
+    return load_dataset("folder", data_dir=str(folder)), json.loads((folder / "prepare.json").read_text()), result.stdout
+
+
+@pytest.mark.parametrize("name", exports.WRITERS)
+def test_label_maps_are_the_truth_to_the_pixel(sources, tmp_path, name):
+    dataset, report, printed = _prepared(sources[name], tmp_path / "data")
+    assert report["format"] == name
+    assert f"is a {name} export of 5 pictures" in printed
+    ids = np.array(exports.IDS.get(name, (0, 1, 2)), np.uint8)
+    found = {}
+    for split in dataset.splits.values():
+        for example in split.examples():
+            found[int(re.search(r"(?:^|[-_])(\d)(?:_|$)", example.name)[1])] = example
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    for i, (image, labels, _) in enumerate(exports.SCENES):
+        np.testing.assert_array_equal(found[i].image, image)
+        np.testing.assert_array_equal(found[i].labels, ids[labels])
+    if name in ("voc", "roboflow", "colors", "cityscapes", "ade20k"):
+        assert {split: len(examples) for split, examples in dataset.splits.items()} == {"train": 3, "val": 2}
+        assert "the splits are the export's" in report["notes"]
+    else:
+        assert {split: len(examples) for split, examples in dataset.splits.items()} == {"train": 4, "val": 1}
+
+
+def _write(path, text):
+    return lambda at: (at / path).write_text(text)
+
+
+def _change(path, old, new):
+    def damage(at):
+        text = (at / path).read_text()
+        assert old in text
+        (at / path).write_text(text.replace(old, new, 1))
+
+    return damage
+
+
+def _two(at):
+    (at / "class_dict.csv").write_text("name,r,g,b\na,0,0,0\nb,1,1,1\n")
+
+
+def _two_names(at):
+    for split in ("train", "valid"):
+        (at / split / "_classes.csv").write_text("Pixel Value, Class\n0, a\n1, b\n")
+
+
+# Format, what is done to its export, flags, words of the one line.
+DAMAGED = [
+    ("coco", _write("annotations/instances.json", '{"annotations": [], "categories": [}'), "", "is not a readable JSON file"),
+    ("coco", _change("annotations/instances.json", '"image_id": 10', '"image_id": 99'), "", "images that are not listed: 0"),
+    ("coco", _change("annotations/instances.json", '"category_id": 14', '"category_id": 5'), "", "that are not listed"),
+    ("coco", _change("annotations/instances.json", '"counts": [', '"counts": [9, '), "", "its runs are 2249 pixels"),
+    ("coco", _change("annotations/instances.json", '"size": [40, 56]', '"size": [56, 40]'), "", "its size is [56, 40]"),
+    ("coco", _change("annotations/instances.json", '"segmentation": [[', '"segmentation": [], "x": [['), "",
+     "1 annotations have no outline but at most a box"),
+    ("coco", _change("annotations/instances.json", '"file_name": "0.png"', '"file_name": "gone.png"'), "",
+     "is called gone.png, which the annotations name"),
+    ("coco", _change("annotations/instances.json", '"height": 40', '"height": 30'), "", "labels of 0 are 30x56"),
+    ("coco", _two, "", "could be coco (annotations/instances.json), colors (class_dict.csv); say which with --format"),
+    ("labelme", _write("1.json", '{"shapes": [], "imagePath": 3}'), "", "1.json is no file of Labelme"),
+    ("labelme", lambda at: (at / "1.png").unlink(), "", "nothing below {at} is called 1.png"),
+    ("labelme", _change("0.json", '"imageData": "', '"imageData": "?'), "", "the picture inside {at}/0.json cannot be read"),
+    ("labelme", _write("labels.txt", "box\n"), "", "labels.txt does not name lid"),
+    ("cvat_xml", _change("annotations.xml", "</annotations>", ""), "", "is no readable XML"),
+    ("cvat_xml", _change("annotations.xml", "0, 81", "0, 80"), "", "the runs of a mask are 80 pixels, its box has 81"),
+    ("cvat_xml", _change("annotations.xml", "<image ", "<track/><image "), "", "has the tracks of a video"),
+    ("voc", _change("labelmap.txt", "lid:51,221,255::", "lid:51,221,254::"), "", "does not: 51,221,255"),
+    ("voc", lambda at: (at / "labelmap.txt").unlink(), "", "nothing that names their classes"),
+    ("voc", _change("ImageSets/Segmentation/train.txt", "0\n", "9\n"), "", "names 9, which have no mask"),
+    ("roboflow", _write("train/_classes.csv", "Pixel Value, Class\n0, background\n1, box\n"), "", "name other classes"),
+    ("roboflow", _two_names, "",
+     "has values 2 that no class has; known are 0, 1"),
+    ("labelstudio", lambda at: next((at / "images").iterdir()).unlink(), "", "5 tasks have masks and 4 pictures are there"),
+    ("labelstudio", lambda at: shutil.copy(*[at / f"task-20-annotation-{i}-by-1-tag-box-0.png" for i in (0, 7)]), "",
+     "the tasks 20 were annotated more than once"),
+    ("colors", _change("class_dict.csv", "lid,51,221,255\n", ""), "", "not: 51,221,255 (81 pixels)"),
+    ("colors", lambda at: (at / "train" / "0.png").unlink(), "", "no picture belongs to the masks"),
+    ("cityscapes", lambda at: (at / "gtFine/train/ulm/ulm_0_gtFine_labelIds.png").write_text("x"), "", "cannot be decoded"),
+    ("ade20k", lambda at: write_picture(at / "annotations/training/ADE_0.png", np.full((40, 56), 151, np.uint8)), "",
+     "has values 151 that no class has"),
+    ("binary", lambda at: write_picture(at / "0_mask.png", np.arange(40 * 56, dtype=np.uint8).reshape(40, 56) % 9), "",
+     "have the values 0, 1, 2, 3, 4, 5, 6, 7, 8, 30, 200 and nothing names them"),
+    ("binary", lambda at: write_picture(at / "0_mask.png", np.full((20, 28), 30, np.uint8)), "", "or give --resize_masks"),
+    ("binary", lambda at: None, "--format=index", "have the values 30, 200 and nothing names them"),
+    ("index", lambda at: write_picture(at / "masks/0_seg.png", np.full((40, 56), 3, np.uint8)), "", "values 3 that no class has"),
+    ("index", lambda at: None, "--format=coco", "is no coco export: it has not a .json with images"),
+    ("index", lambda at: None, "--format=yolo", "unknown format 'yolo'; known are coco, labelme"),
+    ("index", lambda at: None, "--classes=box,car", "--classes names 'car', the export has background, box, lid"),
+    ("index", lambda at: None, "--merge=box", "--merge=box is no group"),
+    ("index", lambda at: None, "--ignore=box --classes=box,lid", "box is in --classes and in --ignore"),
+    ("index", lambda at: None, "--ignore=box,lid", "names 1 classes"),
+    ("index", lambda at: None, "--val_fraction=1", "leave nothing to train on"),
+    ("index", lambda at: None, "--group_by=(", "is no regular expression"),
+    ("index", lambda at: None, "--group_by=^x", "does not match 5 names: 0, 1, 2, 3, 4"),
+    ("index", lambda at: None, "--group_by=.", "5 pictures in 5 groups are too few") ,
+    ("index", lambda at: None, "--seed=-1", "seed=-1 is out of range"),
+    ("index", lambda at: shutil.rmtree(at / "masks"), "", "holds no export that is known. Looked for were coco: a .json"),
+]  # fmt: skip
+DAMAGED = [
+    (*row[:2], row[2].replace("--group_by=.", "--group_by=. --val_fraction=0.9 --test_fraction=0.09"), row[3])
+    for row in DAMAGED
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "flags", "words"), DAMAGED, ids=[f"{i:02}-{row[0]}" for i, row in enumerate(DAMAGED)]
+)
+def test_what_cannot_be_understood_is_one_line(sources, tmp_path, name, damage, flags, words):
+    at = shutil.copytree(sources[name], tmp_path / "export")
+    damage(at)
+    result = kerasseg("prepare", f"--source={at}", f"--output_dir={tmp_path / 'data'}", *flags.split())
+    assert_one_line(result, words.replace("{at}", str(at)))
+    assert not (tmp_path / "data" / "classes.txt").exists()
+
+
+def test_classes_are_picked_merged_ordered_and_left_out(sources, tmp_path):
+    def ids(folder, *flags):
+        dataset, report, _ = _prepared(sources["coco"], tmp_path / folder, *flags)
+        example = dataset.split("train")[0]
+        truth = exports.SCENES[int(example.name)][1]
+        return dataset.class_names, [int(example.labels[truth == i][0]) for i in range(3)], report["notes"]
+
+    names, found, notes = ids("picked", "--classes=lid")
+    assert (names, found) == (("background", "lid"), [0, 0, 1])
+    assert "box became background, too" in notes
+    assert ids("ordered", "--classes=lid,background,box")[:2] == (("lid", "background", "box"), [1, 2, 0])
+    assert ids("merged", "--merge=thing:box+lid")[:2] == (("background", "thing"), [0, 1, 1])
+    names, found, notes = ids("ignored", "--ignore=lid")
+    assert (names, found) == (("background", "box"), [0, 1, 255])
+    assert "lid is 255 and does not count" in notes
+
+
+def test_scenes_stay_together_and_a_test_split_is_drawn(tmp_path):
+    for i in range(20):
+        write_picture(tmp_path / "in" / "images" / f"drive{i // 4}_{i}.png", exports.SCENES[0][0])
+        write_picture(tmp_path / "in" / "masks" / f"drive{i // 4}_{i}.png", exports.SCENES[0][1] // 2)
+    flags = ("--group_by=drive(.)", "--test_fraction=0.2", "--seed=3")
+    dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out", *flags)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 12, "val": 4, "test": 4}
+    assert report["notes"][-1].endswith("5 groups by 'drive(.)' kept together")
+    drives = [{name.split("_")[0] for name in split.names} for split in dataset.splits.values()]
+    assert sum(map(len, drives)) == len(set().union(*drives)) == 5
+
+
+def test_it_resumes_and_refuses_what_it_did_not_begin(sources, tmp_path):
+    folder = tmp_path / "data"
+    _, first, _ = _prepared(sources["binary"], folder)
+    (folder / "classes.txt").unlink()  # as if it had been stopped before the end
+    (folder / "labels" / "train" / "0.png").unlink(missing_ok=True)
+    before = {path: path.stat().st_mtime_ns for path in (folder / "labels").rglob("*.png")}
+    _, second, _ = _prepared(sources["binary"], folder)
+    assert first == second
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    flags = ("prepare", f"--source={sources['binary']}", f"--output_dir={folder}")
+    assert_one_line(kerasseg(*flags, "--seed=1"), "was prepared from another export or with other settings")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x").write_text("x")
+    assert_one_line(
+        kerasseg(*flags[:2], f"--output_dir={tmp_path / 'mine'}"), "is not empty and was not begun by kerasseg prepare"
+    )
+    assert_one_line(kerasseg("prepare"), "--source or --output_dir is missing")
+    assert_one_line(kerasseg("prepare", "--source=/nowhere", flags[2]), "no folder /nowhere")
+
+
+def test_pictures_are_links_or_copies(sources, tmp_path):
+    _prepared(sources["binary"], tmp_path / "links")
+    _prepared(sources["binary"], tmp_path / "copies", "--copy")
+    linked, copied = (next((tmp_path / kind / "images" / "val").iterdir()) for kind in ("links", "copies"))
+    assert os.path.realpath(linked).startswith(str(sources["binary"].resolve()))
+    assert not copied.is_symlink()
+    assert copied.read_bytes() == linked.read_bytes()
+
+
+def test_exif_turns_pictures_and_the_outlines_that_were_drawn_on_them_lying(tmp_path):
+    """Two pictures that lie on their side: the outlines of one are as it is stored, of the other as it is seen."""
+    image, labels, _ = exports.SCENES[0]
+    exif = Image.Exif()
+    exif[274] = 6
+    for name, mask in (("lying", np.rot90(labels)), ("seen", labels), ("straight", labels)):
+        stored = np.rot90(image) if name != "straight" else image
+        write_picture(tmp_path / "in" / "images" / f"{name}.png", stored, **({"exif": exif} if name != "straight" else {}))
+        write_picture(tmp_path / "in" / "masks" / f"{name}.png", mask)
+    (tmp_path / "in" / "classes.txt").write_text("background\nbox\nlid\n")
+    dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out")
+    for split in dataset.splits.values():
+        for example in split.examples():
+            np.testing.assert_array_equal(example.image, image)
+            np.testing.assert_array_equal(example.labels, labels)
+    assert "lying: EXIF turns the picture, and its labels with it" in report["notes"]
+    assert "seen: EXIF turns the picture, its labels were drawn on it as it is seen" in report["notes"]
+
+
+def test_masks_of_another_size_are_resized_where_that_is_asked(sources, tmp_path):
+    at = shutil.copytree(sources["binary"], tmp_path / "export")
+    write_picture(at / "0_mask.png", np.kron(np.array([[30, 200]], np.uint8), np.ones((20, 14), np.uint8)))
+    dataset, report, _ = _prepared(at, tmp_path / "data", "--resize_masks")
+    (labels,) = (e.labels for split in dataset.splits.values() for e in split.examples() if e.name == "0")
+    np.testing.assert_array_equal(labels, np.repeat([0, 1], 28)[None].repeat(40, 0))
+    assert "0: labels resized from 20x28 to 40x56" in report["notes"]
+
+
+def test_label_studios_json_says_which_picture_a_task_was(sources, tmp_path):
+    at = shutil.copytree(sources["labelstudio"], tmp_path / "export")
+    pictures = sorted((at / "images").iterdir())
+    tasks = [{"id": 20 + i, "data": {"image": f"/data/upload/1/{path.name}"}} for i, path in enumerate(pictures)]
+    (at / "export.json").write_text(json.dumps(tasks))
+    _, export = formats.read(at)
+    assert [one.image for one in export.pictures] == pictures
+    assert not export.notes
+    (at / "export.json").write_text(json.dumps(tasks[:3]))
+    with pytest.raises(ValueError, match="gives the tasks 23, 24 no picture that is there"):
+        formats.read(at)
+
+
+def test_labelmes_circles_masks_lines_and_pictures_without_labels(tmp_path):
+    import base64
+    import io
+
+    write_picture(tmp_path / "a.png", np.zeros((20, 30, 3), np.uint8))
+    write_picture(tmp_path / "bare.png", np.zeros((20, 30, 3), np.uint8))
+    stamp = io.BytesIO()
+    Image.fromarray(np.array([[0, 255], [255, 255]], np.uint8)).save(stamp, "PNG")
+    shapes = [
+        {"label": "disc", "points": [[10, 10], [14, 10]], "shape_type": "circle"},
+        {
+            "label": "stamp",
+            "points": [[25, 3], [26, 4]],
+            "shape_type": "mask",
+            "mask": base64.b64encode(stamp.getvalue()).decode(),
+        },
+        {"label": "edge", "points": [[0, 0], [5, 5]], "shape_type": "line"},
+        {"label": "__ignore__", "points": [[0, 15], [3, 20]], "shape_type": "rectangle"},
+    ]
+    (tmp_path / "a.json").write_text(
+        json.dumps({"shapes": shapes, "imagePath": "a.png", "imageData": None, "imageHeight": 20, "imageWidth": 30})
+    )
+    _, export = formats.read(tmp_path)
+    assert export.class_names == ("background", "disc", "stamp")
+    labels = export.pictures[0].draw()
+    # Pixels whose centre is within 4 of (10, 10).
+    y, x = np.mgrid[:20, :30] + 0.5
+    np.testing.assert_array_equal(labels == 1, np.hypot(x - 10, y - 10) <= 4)
+    assert np.argwhere(labels == 2).tolist() == [[3, 26], [4, 25], [4, 26]]
+    assert (labels[15:, :3] == formats.IGNORED).all()
+    assert export.notes == (
+        "1 shapes enclose no area and are left out: a (line)",
+        f"1 pictures have no .json and are left out: {tmp_path / 'bare.png'}",
+    )
+
+
+def test_a_polygon_holds_the_pixels_whose_centre_it_holds():
+    """Against the crossing test of each centre, for polygons in general position, concave ones too."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        points = rng.uniform(-3, 24, (7, 2)).tolist()
+        expected = np.zeros((18, 21), bool)
+        for row in range(18):
+            for column in range(21):
+                x, y, inside = column + 0.5, row + 0.5, False
+                for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
+                    if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
+                        inside = not inside
+                expected[row, column] = inside
+        np.testing.assert_array_equal(annotated.polygon(points, (18, 21)), expected)
+
+
+def test_turned_boxes_and_ellipses():
+    # A box of 4 x 2 around (5, 5), turned by 90 degrees, is one of 2 x 4.
+    turned = annotated.polygon(annotated.rectangle([(3, 4), (7, 6)], turn=90), (10, 10))
+    assert np.argwhere(turned).min(0).tolist() == [3, 4]
+    assert np.argwhere(turned).max(0).tolist() == [6, 5]
+    lying, standing = (annotated.ellipse((5, 5), (4, 2), (10, 10), turn=turn) for turn in (0, 90))
+    np.testing.assert_array_equal(lying.T, standing)
+    assert lying.sum() == pytest.approx(np.pi * 4 * 2, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("train", "train"), ("valid", "val"), ("validation", "val"), ("train2017", "train"), ("val_labels", "val"),
+     ("testannot", "test"), ("trainer", ""), ("images", ""), ("Training", "train")],
+)  # fmt: skip
+def test_folders_that_say_a_split(name, split):
+    assert annotated.split_of(name) == split
+
+
+def test_camvid_in_colours_comes_back_as_it_was(shared, tmp_path):
+    """Real pictures, as colour masks with a class_dict.csv: the label maps equal SegNet's."""
+    from kerasseg.data import labels
+
+    source = shared / "data" / "camvid"
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(labels.CAMVID)] = labels.CAMVID_COLORS
+    rows = [f"{name},{','.join(map(str, color))}" for name, color in zip(labels.CAMVID, labels.CAMVID_COLORS, strict=True)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "class_dict.csv").write_text("\n".join(["name,r,g,b", *rows, "Void,0,0,0"]) + "\n")
+    for split in ("train", "val"):
+        (tmp_path / "in" / split).symlink_to(source / split)
+        for path in sorted((source / f"{split}annot").iterdir()):
+            write_picture(
+                tmp_path / "in" / f"{split}_labels" / path.name, palette[np.asarray(Image.open(path))], compress_level=1
+            )
+    dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out", "--ignore=Void")
+    assert report["pictures"] == {"train": 367, "val": 101}
+    original = load_dataset("camvid", data_dir=str(source))
+    assert dataset.class_names == original.class_names
+    for split in ("train", "val"):
+        assert dataset.split(split).names == original.split(split).names
+        for ours, theirs in zip(dataset.split(split).examples(), original.split(split).examples(), strict=True):
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
