@@ -1,4 +1,4 @@
-"""kerasseg prepare: an annotation tool's export in, a data set of the `folder` layout out."""
+"""kerasseg prepare: an annotation tool's export in, a data set to train on out."""
 
 from dataclasses import dataclass
 

@@ -109,7 +109,7 @@ DAMAGED = [
      "have the values 0, 1, 2, 3, 4, 5, 6, 7, 8, 30, 200 and nothing names them"),
     ("binary", lambda at: write_picture(at / "0_mask.png", np.full((20, 28), 30, np.uint8)), "", "or give --resize_masks"),
     ("binary", lambda at: None, "--format=index", "have the values 30, 200 and nothing names them"),
-    ("index", lambda at: write_picture(at / "masks/0_seg.png", np.full((40, 56), 3, np.uint8)), "", "values 3 that no class has"),
+    ("index", lambda at: write_picture(at / "masks/0_seg.png", np.full((40, 56), 3, np.uint8)), "", "3 that no class has"),
     ("index", lambda at: None, "--format=coco", "is no coco export: it has not a .json with images"),
     ("index", lambda at: None, "--format=yolo", "unknown format 'yolo'; known are coco, labelme"),
     ("index", lambda at: None, "--classes=box,car", "--classes names 'car', the export has background, box, lid"),
