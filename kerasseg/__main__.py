@@ -10,6 +10,7 @@ from kerasseg import terminal
 
 VERBS = {
     "prepare": "an annotation tool's export in, a data set to train on out",
+    "inspect": "what is in a data set and what is wrong with it, as a table and a page",
     "train": "trains a model and leaves a run directory; the same command again resumes it",
     "evaluate": "the scores of a run on a split",
     "predict": "pictures in, overlays and index maps out",
@@ -19,6 +20,9 @@ VERBS = {
     "check": "how accurate .tflite files are beside their Keras model, where they lose it, and how fast",
     "micro": "what a microcontroller needs of an int8 .tflite file, with the memory measured",
 }
+
+# A file inspect.py here would hide Python's own from a script of this folder.
+MODULES = {"inspect": "inspect_data"}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -32,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     if verb in VERBS:
         from kerasseg import cli
 
-        cli.run(importlib.import_module(f"kerasseg.{verb}").main, [f"kerasseg {verb}", *rest])
+        cli.run(importlib.import_module(f"kerasseg.{MODULES.get(verb, verb)}").main, [f"kerasseg {verb}", *rest])
     if verb == "--version":
         print(f"kerasseg {kerasseg.__version__}")
         sys.exit(0)

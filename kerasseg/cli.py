@@ -162,7 +162,7 @@ def _help(options: type, fields: list[dataclasses.Field], positional: str, *, pr
     path = Path(program)
     name = f"python {os.path.relpath(program)}" if path.suffix == ".py" else program
     if path.parent.name == "kerasseg":  # python -m kerasseg.VERB
-        name = f"kerasseg {path.stem}"
+        name = f"kerasseg {path.stem.removesuffix('_data')}"
     lines = [f"usage: {name} [--name=value ...] {positional}".rstrip(), "", inspect.getdoc(options) or "", ""]
     for field in fields:
         default = field.default

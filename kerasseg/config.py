@@ -34,7 +34,7 @@ class TrainConfig:
     init_weights: str = setting("", "best.weights.h5 of another run to start from, instead of backbone_weights", path=True)
     bn_momentum: float = setting(0.95, "batch norm momentum; keras.applications' 0.999 needs far more steps")
     epochs: int = setting(60, "passes over the training split")
-    batch_size: int = setting(8, "images to a step")
+    batch_size: int = setting(0, "images to a step; 0 takes 8, or all training pictures where there are fewer")
     optimizer: str = setting("adamw", "optimizer", choices=("adamw", "sgd"))
     learning_rate: float = setting(5e-4, "peak learning rate")
     backbone_lr_factor: float = setting(1.0, "the backbone learns and decays at this times the learning rate; 0 freezes it")
@@ -97,7 +97,7 @@ class TrainConfig:
 
 
 _AT_LEAST = {
-    "epochs": 1, "batch_size": 1, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
+    "epochs": 1, "batch_size": 0, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
     "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
     "cache_mib": 0, "backbone_lr_factor": 0,
 }  # fmt: skip

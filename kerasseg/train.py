@@ -14,6 +14,7 @@ class TrainOptions(TrainConfig):
 
     workdir: str = setting("", "run directory; one of the same settings is resumed", path=True)
     config: str = setting("", "JSON file of settings, such as another run's config.json; flags override it", path=True)
+    accept: tuple[str, ...] = setting((), "errors in the data that shall not stop it, by the names that it gives them")
     compile_cache: str = setting(
         "~/.cache/kerasseg/jax",
         "with KERAS_BACKEND=jax: folder of what was compiled, so that the next run starts sooner; empty for none",
@@ -30,7 +31,8 @@ def main(options: TrainOptions) -> None:
         compilation.set_up_jax(cache=options.compile_cache)
     from kerasseg import training
 
-    scores = training.train(cli.part(options, TrainConfig), workdir=options.workdir, log=cli.say)
+    config = cli.part(options, TrainConfig)
+    scores = training.train(config, workdir=options.workdir, accept=options.accept, log=cli.say)
     print(scores.table())
     print(f"best weights, history and report are in {options.workdir}")
 

@@ -74,8 +74,8 @@ def test_settings_that_cannot_be_are_refused_before_anything_runs(short_int8):
 
     with pytest.raises(ValueError, match="--threads at least 1"):
         CheckSettings(threads=())
-    with pytest.raises(ValueError, match="--pictures must be at least 1"):
-        ExportSettings(pictures=0)
+    with pytest.raises(ValueError, match="--pictures and --arena_margin must be at least 0"):
+        ExportSettings(pictures=-1)
     with pytest.raises(ValueError, match="--sample and --per_layer need --workdir"):
         jobs.check([short_int8], settings=CheckSettings(sample=2))
 

@@ -40,7 +40,7 @@ ROWS = [
     # numbers and words of a training
     (f"{DRAWN} --epochs=x", "epochs"),
     (f"{DRAWN} --epochs=0", "epochs=0 is too small"),
-    (f"{DRAWN} --batch_size=0", "batch_size=0 is too small"),
+    (f"{DRAWN} --batch_size=-1", "batch_size=-1 is too small"),
     (f"{DRAWN} --batch_size=1", "batch_size=1 cannot train"),
     (f"{DRAWN} --eval_every=0", "eval_every=0 is too small"),
     (f"{DRAWN} --warmup_epochs=-1", "warmup_epochs=-1.0 is too small"),
@@ -135,7 +135,7 @@ ROWS = [
     # files of convert
     ("convert --workdir={done} --recipe=int4", "unknown recipe 'int4'"),
     ("convert --workdir={done} --io_type=int16", "io_type 'int16' is unknown"),
-    ("convert --workdir={done} --calibration_examples=0 --output={out}", "0"),
+    ("convert --workdir={done} --calibration_examples=-1 --output={out}", "calibration_examples=-1 is too small"),
     ("convert --workdir={done} --calibration_examples=9 --output={out}", "9"),
     ("convert --workdir={done} --calibration_choice=best", "calibration_choice"),
     ("convert --workdir={done} --calibration_seed=-1", "seed=-1 is out of range"),
@@ -192,12 +192,12 @@ ROWS = [
     ("micro --tflite={text} --output_dir={out}", "identifier TFL3 is missing"),
     ("micro --tflite={torn_tflite} --output_dir={out}", "torn.tflite"),
     ("micro --tflite={int8} --output_dir={out} --name=9x", "9x"),
-    ("micro --tflite={int8} --output_dir={out} --pictures=0", "--pictures must be at least 1"),
-    ("micro --tflite={int8} --output_dir={out} --arena_margin=-1", "--arena_margin at least 0"),
+    ("micro --tflite={int8} --output_dir={out} --pictures=-1", "--pictures and --arena_margin must be at least 0"),
+    ("micro --tflite={int8} --output_dir={out} --arena_margin=-1", "--arena_margin must be at least 0"),
     ("micro --tflite={int8} --output_dir={out} --board=abacus", "abacus"),
     ("micro --tflite={int8} --output_dir={out} --accelerator=abacus", "abacus"),
     ("micro --tflite={int8} --output_dir={out} --images={empty}", "has 0 pictures, 20 are to be compared"),
-    ("micro --tflite={int8} --output_dir={out} --workdir={done}", "has 4 pictures, 20 are to be compared"),
+    ("micro --tflite={int8} --output_dir={out} --workdir={done} --pictures=9", "has 4 pictures, 9 are to be compared"),
     ("micro --tflite={int8} --output_dir={out} --workdir={empty}", "is no run directory"),
     # tables
     ("summary --size=33,32", "size 33,32"),

@@ -3,7 +3,7 @@ import importlib
 import pytest
 
 import kerasseg as package
-from kerasseg.__main__ import VERBS
+from kerasseg.__main__ import MODULES, VERBS
 from tests.conftest import assert_one_line, command, kerasseg
 
 
@@ -11,7 +11,7 @@ def test_help_lists_every_verb_with_what_its_module_says():
     text = kerasseg("--help").stdout
     for verb, about in VERBS.items():
         assert f"  {verb:<10}{about}\n" in text
-        assert importlib.import_module(f"kerasseg.{verb}").__doc__ == f"kerasseg {verb}: {about}."
+        assert importlib.import_module(f"kerasseg.{MODULES.get(verb, verb)}").__doc__ == f"kerasseg {verb}: {about}."
     assert kerasseg().stdout == kerasseg("help").stdout == text
 
 

@@ -14,11 +14,16 @@ from kerasseg.errors import InputError
 
 @dataclass(frozen=True)
 class Dataset:
-    """Class names and splits ("train", "val", perhaps "test")."""
+    """Class names and splits ("train", "val", perhaps "test").
+
+    Attributes:
+        fixed_classes: Whether the names are a published list, of which a part of the data may lack some.
+    """
 
     name: str
     class_names: tuple[str, ...]
     splits: Mapping[str, Split]
+    fixed_classes: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -43,20 +48,22 @@ class DatasetSpec:
         load: data_dir -> (class names, splits).
         eval_size: (height, width) it is customarily evaluated at; None for the training size.
         needs_dir: Whether it lies in a folder of the user's.
+        fixed_classes: Of `Dataset`.
     """
 
     load: Callable[[Path], tuple[tuple[str, ...], dict[str, Split]]]
     eval_size: tuple[int, int] | None = None
     needs_dir: bool = True
+    fixed_classes: bool = False
 
 
 DATASETS = {
     "shapes": DatasetSpec(lambda _: (label_tables.SHAPES, shapes.load()), needs_dir=False),
     "camvid": DatasetSpec(lambda path: (label_tables.CAMVID, camvid.load(path)), eval_size=(360, 480)),
-    "voc2012": DatasetSpec(lambda path: (label_tables.VOC2012, voc2012.load(path)), eval_size=(512, 512)),
+    "voc2012": DatasetSpec(lambda path: (label_tables.VOC2012, voc2012.load(path)), eval_size=(512, 512), fixed_classes=True),
     "oxford_iiit_pet": DatasetSpec(tfds_sets.oxford_iiit_pet, eval_size=(512, 512)),
-    "cityscapes": DatasetSpec(tfds_sets.cityscapes, eval_size=(1024, 2048)),
-    "ade20k": DatasetSpec(tfds_sets.ade20k, eval_size=(512, 512)),
+    "cityscapes": DatasetSpec(tfds_sets.cityscapes, eval_size=(1024, 2048), fixed_classes=True),
+    "ade20k": DatasetSpec(tfds_sets.ade20k, eval_size=(512, 512), fixed_classes=True),
     "folder": DatasetSpec(folder.load),
 }
 
@@ -84,7 +91,8 @@ def load_dataset(name: str, *, data_dir: str = "") -> Dataset:
     if spec.needs_dir and not Path(data_dir).is_dir():
         raise InputError(f"no folder {data_dir}; --data_dir must be where {name} lies")
     class_names, splits = spec.load(Path(data_dir))
-    return Dataset(name, class_names, splits)
+    fixed = spec.fixed_classes or (name == "folder" and folder.has_fixed_classes(Path(data_dir)))
+    return Dataset(name, class_names, splits, fixed)
 
 
 def load_for_run(config: TrainConfig, *, data_dir: str = "") -> Dataset:

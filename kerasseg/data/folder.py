@@ -37,6 +37,12 @@ def load(data_dir: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
     return class_names, splits
 
 
+def has_fixed_classes(data_dir: Path) -> bool:
+    """Whether `kerasseg prepare` made it of an export whose class names are a published list."""
+    story = data_dir / "prepare.json"
+    return story.is_file() and files.read_json(story).get("fixed_classes", False)
+
+
 def _pairs(data_dir: Path, split: str) -> list[tuple[str, Path, Path]] | None:
     listed = data_dir / f"{split}.txt"
     if (data_dir / "images" / split).is_dir():

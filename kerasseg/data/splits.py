@@ -1,7 +1,6 @@
 """A split: numbered examples, each an image and its labels."""
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -47,16 +46,41 @@ class Split:
         return self.kept[i] if i in self.kept else self.read(i)
 
     def examples(self, positions: Iterable[int] | None = None) -> Iterator[Example]:
-        """Yields examples in order, read ahead on two threads."""
+        """Yields examples in order, read ahead on two threads.
+
+        Raises:
+            InputError: some cannot be read; all are tried first, so that the message can count them.
+        """
+        order = list(range(len(self)) if positions is None else positions)
+        refused: list[tuple[str, InputError]] = []
+        for i, outcome in zip(order, self.outcomes(order), strict=True):
+            if isinstance(outcome, InputError):
+                refused.append((self.names[i], outcome))
+            elif not refused:
+                yield outcome
+        if len(refused) == 1:
+            raise refused[0][1]
+        if refused:
+            names = pictures.named([name for name, _ in refused])
+            raise InputError(f"{len(refused)} of {len(order)} pictures cannot be read: {names}; the first: {refused[0][1]}")
+
+    def outcomes(self, positions: Iterable[int] | None = None) -> Iterator[Example | InputError]:
+        """As `examples`, with the error in the place of an example that cannot be read."""
+
+        def one(i: int) -> Example | InputError:
+            try:
+                return self[i]
+            except InputError as error:
+                return error
+
         order = list(range(len(self)) if positions is None else positions)
         with ThreadPoolExecutor(2) as pool:
             for start in range(0, len(order), READ_AHEAD):
-                yield from pool.map(self.__getitem__, order[start : start + READ_AHEAD])
+                yield from pool.map(one, order[start : start + READ_AHEAD])
 
     def count_labels(self) -> np.ndarray:
-        """Pixels of each id over the whole split, (256,) int64."""
-        counts = (np.bincount(example.labels.ravel(), minlength=256) for example in self.examples())
-        return sum(counts, np.zeros(256, np.int64))
+        """Pixels of each id a picture, (pictures, 256) int64."""
+        return np.array([np.bincount(example.labels.ravel(), minlength=256) for example in self.examples()], np.int64)
 
     def first(self, count: int) -> "Split":
         """The first `count` examples; all of them where `count` is 0."""
@@ -80,20 +104,6 @@ class Split:
         """The examples at some positions, as a split."""
         order = list(positions)
         return Split(tuple(self.names[i] for i in order), lambda i: self[order[i]])
-
-    def keep(self, *, limit_bytes: int) -> int:
-        """Reads every example once, which finds bad files before training does, and keeps what fits in memory.
-
-        Returns:
-            How many different pictures there are.
-        """
-        used, seen = 0, set()
-        for i, example in enumerate(self.examples()):
-            used += example.image.nbytes + example.labels.nbytes
-            if used <= limit_bytes:
-                self.kept[i] = example
-            seen.add((example.image.shape, zlib.crc32(example.image.tobytes())))
-        return len(seen)
 
 
 def from_pairs(

@@ -13,7 +13,7 @@ from kerasseg.data.splits import Example, Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, equalization, folding, matching, ranges
 from kerasseg.lite import converter
-from kerasseg.run import checkpoint, trained
+from kerasseg.run import checkpoint, histogram, trained
 from kerasseg.run.directory import Run
 
 QAT_WEIGHTS = "best.weights.h5"  # in a run's folder qat
@@ -88,7 +88,7 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
         InputError: the run has no weights, the split fewer pictures than are asked, or one of those is of one colour alone.
     """
     checkpoint.make_deterministic(run.config.seed)  # a repeated preparation gives the same model to the bit, and so does QAT
-    chosen = _choose(split, settings)
+    chosen = _choose(run, split, settings)
     images = (_pixels(example, run) for example in split.examples(chosen))
     model, weights_sha256 = trained.load_hashed(run)
     prepared = prepare_model(model, calibration.representative(images), resizes=settings.resizes)
@@ -121,12 +121,11 @@ def prepare_model(model: keras.Model, representative: calibration.Representative
     return Prepared(model, content, ranges.measure(content, representative), first)
 
 
-def _choose(split: Split, settings: QuantizationSettings) -> list[int]:
+def _choose(run: Run, split: Split, settings: QuantizationSettings) -> list[int]:
     count, seed = settings.calibration_examples, settings.calibration_seed
     if settings.calibration_choice == "random" or count > len(split):
         return calibration.choose(len(split), count=count, seed=seed)
-    pixels = np.array([np.bincount(e.labels.ravel(), minlength=256)[:IGNORE_LABEL] for e in split.examples()])
-    return calibration.choose_covering(pixels, count=count, seed=seed)
+    return calibration.choose_covering(histogram.pixels(run, split)[:, :IGNORE_LABEL], count=count, seed=seed)
 
 
 def load_twin():

@@ -22,6 +22,7 @@ from kerasseg.run.provenance import provenance
 from kerasseg.run.sidecar import Sidecar
 from kerasseg.training.qat import fine_tune
 
+CALIBRATION = 32  # training pictures
 PROBES = 8  # training pictures on which a file is held against Keras before it is handed out
 LEAST_AGREEMENT = 0.97  # of pixels, a choice: files that kept their mIoU agreed on more, one that lost many points on less
 
@@ -120,14 +121,15 @@ def _quantized(
     twin = _twin_module(settings) if recipe.trained else None  # before anything that takes time
     split = dataset.split("train")
     chosen = QuantizationSettings(
-        settings.calibration_examples,
+        settings.calibration_examples or min(CALIBRATION, len(split)),
         settings.calibration_seed,
         settings.calibration_choice,
         settings.epochs if recipe.trained else 0,
         settings.learning_rate if recipe.trained else 0.0,
         settings.resizes,
     )
-    log(f"calibrating on {chosen.calibration_examples} training pictures of {run.config.dataset}")
+    everything = ", all there are" if chosen.calibration_examples == len(split) else ""
+    log(f"calibrating on {chosen.calibration_examples} training pictures of {run.config.dataset}{everything}")
     prepared = preparation.prepare(run, split, chosen)
     if prepared.weights_sha256 != weights_sha256:
         raise InputError(f"{run.directory.best_weights} was replaced meanwhile; wait until its training has ended")

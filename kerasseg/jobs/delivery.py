@@ -20,6 +20,8 @@ from kerasseg.run import origin, sidecar
 from kerasseg.run.directory import open_run
 from kerasseg.run.provenance import provenance
 
+PICTURES = 20  # compared where no number is asked and there are as many
+
 
 def export(
     tflite: str | Path,
@@ -82,9 +84,9 @@ def export(
 def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:
     """Pictures of the run's data set or of a folder, or random numbers."""
     tensors = list(map(int, graph.model.subgraphs[0].inputs))
-    count = settings.pictures
     if not workdir and not images:
         rng = np.random.default_rng(0)
+        count = settings.pictures or PICTURES
         batches = [[_random(rng, graph.shape(t), graph.dtype(t)) for t in tensors] for _ in range(count)]
         return Inputs(f"{count} inputs of random numbers (no pictures were given)", batches)
     shape, scales = graph.shape(tensors[0]), graph.scales(tensors[0])
@@ -92,7 +94,7 @@ def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, s
     if len(tensors) != 1 or len(shape) != 4 or shape[3] != 3 or dtype is None:
         raise InputError(f"{path} takes {[graph.shape(t) for t in tensors]}, no picture; leave out --workdir and --images")
     zero_point = int(graph.tensors[tensors[0]].quantization.zeroPoint[0]) if len(scales) else 0
-    source, pictures = _of_run(workdir, settings) if workdir else _of_folder(Path(images), count)
+    source, pictures = _of_run(workdir, settings) if workdir else _of_folder(Path(images), settings.pictures)
     boxed = (letterbox(picture, size=(shape[1], shape[2]))[0][None].astype("float32") for picture in pictures)
     return Inputs(source, [[quantize(p, scale=scale, zero_point=zero_point, dtype=dtype)] for p in boxed])
 
@@ -102,8 +104,7 @@ def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterabl
         open_run(workdir), splits=[settings.split], data_dir=settings.data_dir, other_data=settings.other_data
     )  # fmt: skip
     split = dataset.split(settings.split)
-    _enough(settings.pictures, len(split), f"{dataset.name} {settings.split}")
-    positions = split.evenly(settings.pictures)
+    positions = split.evenly(_enough(settings.pictures, len(split), f"{dataset.name} {settings.split}"))
     source = f"{len(positions)} pictures of {dataset.name} {settings.split}"
     if differences:
         source += f" (other data than the run's: {'; '.join(differences)})"
@@ -112,13 +113,16 @@ def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterabl
 
 def _of_folder(folder: Path, count: int) -> tuple[str, Iterable[np.ndarray]]:
     paths = sorted(filter(is_picture, folder.glob("*"))) if folder.is_dir() else []
-    _enough(count, len(paths), str(folder))
+    count = _enough(count, len(paths), str(folder))
     return f"{count} pictures of the folder {folder.name}", (read_image(path) for path in paths[:count])
 
 
-def _enough(count: int, available: int, where: str) -> None:
-    if available < count:
+def _enough(asked: int, available: int, where: str) -> int:
+    """How many pictures are compared: as many as are asked, or else PICTURES, or what there is."""
+    if available < max(1, asked):
+        count = asked or PICTURES
         raise InputError(f"{where} has {available} pictures, {count} are to be compared; give more, or lower --pictures")
+    return asked or min(PICTURES, available)
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype | None) -> np.ndarray:

@@ -69,7 +69,8 @@ def prepare(
         notes += _write(one, folder, split, relabel, settings)
     progress(len(splits), len(splits))
     counts = {split: splits.count(split) for split in ("train", "val", "test") if split in splits}
-    report = begun | {"class_names": list(relabel.class_names), "pictures": counts, "notes": notes}
+    fixed = export.fixed_classes and not (settings.classes or settings.merge or settings.ignore)
+    report = begun | {"class_names": list(relabel.class_names), "fixed_classes": fixed, "pictures": counts, "notes": notes}
     files.write_json(folder / STORY, report)
     files.write_text(folder / LISTED, "".join(f"{one}\n" for one in relabel.class_names))
     return report

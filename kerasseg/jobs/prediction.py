@@ -9,7 +9,7 @@ from PIL import Image
 
 from kerasseg import files
 from kerasseg.data.letterbox import segment
-from kerasseg.data.pictures import read_image
+from kerasseg.data.pictures import named, read_image
 from kerasseg.errors import InputError
 from kerasseg.lite import interpreter, isolation
 from kerasseg.reports import plots
@@ -87,7 +87,18 @@ def predict(paths: Sequence[str | Path], predictor: Predictor, *, output_dir: st
     for stem in stems:
         if stems.count(stem) > 1:
             raise InputError(f"{stems.count(stem)} pictures are called {stem}, and their outputs would be too; give them apart")
-    images = [read_image(Path(path)) for path in paths]  # all of them first: a bad one leaves nothing half-written
+    images, refused = [], []
+    for path in paths:  # all of them first: a bad one leaves nothing half-written
+        try:
+            images.append(read_image(Path(path)))
+        except InputError as error:
+            refused.append((str(path), str(error)))
+    if len(refused) > 1:
+        raise InputError(
+            f"{len(refused)} pictures cannot be read: {named([p for p, _ in refused])}; the first: {refused[0][1]}"
+        )
+    if refused:
+        raise InputError(refused[0][1])
     written = []
     for stem, image in zip(stems, images, strict=True):
         ids = segment(predictor.predict, image, size=predictor.size)

@@ -12,7 +12,9 @@ class ConversionSettings:
 
     recipe: str = setting("int8", "int8 (full integer), int8_qat (the same after fine-tuning), float32, float16 or dynamic")
     io_type: str = setting("int8", "type of input and output of an int8 file: int8, uint8 or float32")
-    calibration_examples: int = setting(32, "training pictures that activation ranges are measured on")
+    calibration_examples: int = setting(
+        0, "training pictures that activation ranges are measured on; 0 takes 32, or all where there are fewer"
+    )
     calibration_seed: int = setting(0, "which pictures those are")
     calibration_choice: str = setting(
         "covering", "covering (each next one brings the class that is rarest so far) or random", choices=("covering", "random")
@@ -32,6 +34,10 @@ class ConversionSettings:
 
     def __post_init__(self) -> None:
         check_seed(self.calibration_seed)
+        if self.calibration_examples < 0:
+            raise InputError(
+                f"--calibration_examples={self.calibration_examples} is too small; give at least 1, or leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class ExportSettings:
 
     name: str = setting("model", "C++ namespace of the sources")
     split: str = setting("val", "split of the run's data set to compare on")
-    pictures: int = setting(20, "compare on so many")
+    pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
     arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
     arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
     flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
@@ -80,8 +86,8 @@ class ExportSettings:
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
-        if self.pictures < 1 or self.arena_margin < 0:
-            raise InputError("--pictures must be at least 1 and --arena_margin at least 0")
+        if self.pictures < 0 or self.arena_margin < 0:
+            raise InputError("--pictures and --arena_margin must be at least 0")
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def confusion(scores, *, path: Path) -> None:
     axes.set_yticks(range(len(counts)), scores.class_names)
     axes.set_xlabel("prediction")
     axes.set_ylabel("label")
-    axes.set_title(f"% of labelled pixels; mIoU {100 * scores.miou:.2f} %")
+    axes.set_title(f"% of labelled pixels; mIoU {100 * scores.miou:.2f} % over {scores.scored_classes}", wrap=True)
     if len(counts) <= 30:
         for (row, column), share in np.ndenumerate(shares):
             axes.text(

@@ -23,7 +23,7 @@ def check(report: dict) -> str:
     """The report of `kerasseg.jobs.check`."""
     lines = []
     if "keras" in report:
-        lines.append(f"mIoU Keras         {100 * report['keras']['miou']:.2f} %")
+        lines.append(f"mIoU Keras         {100 * report['keras']['miou']:.2f} %  over {report['keras']['miou_over']}")
     for entry in report["files"]:
         lines.append(f"{entry['file']}, {entry['bytes'] / 1024:.0f} KiB")
         if "tflite" in entry:

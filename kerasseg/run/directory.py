@@ -20,7 +20,8 @@ class RunDir:
 
     config.json: the settings and what they came to (`Run`); checkpoint.npz: everything a resumed run
     needs; best.weights.h5 and last.weights.h5: Keras weights as evaluated (the average, where one is
-    kept); history.csv: a row an epoch; report.json: the scores of the best weights; logs/: TensorBoard;
+    kept); history.csv: a row an epoch; labels.npz: pixels of each id a training picture;
+    report.json: the scores of the best weights; logs/: TensorBoard;
     qat/: the same of quantization-aware training.
     """
 
@@ -49,6 +50,10 @@ class RunDir:
     @property
     def report(self) -> Path:
         return self.path / "report.json"
+
+    @property
+    def labels(self) -> Path:
+        return self.path / "labels.npz"
 
     @property
     def logs(self) -> Path:

@@ -138,9 +138,17 @@ class Scores:
         present = [iou for iou, counts in zip(self.iou, self.confusion, strict=True) if iou is not None and any(counts)]
         return sum(present) / len(present) if present else 0.0
 
+    @property
+    def scored_classes(self) -> str:
+        """Which classes `miou` is the mean of: "9 of 11 classes; no pixel of Pole, Fence in the labels"."""
+        here = sum(iou is not None for iou in self.iou)
+        absent = [name for name, counts in zip(self.class_names, self.confusion, strict=True) if not any(counts)]
+        shown = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
+        return f"{here} of {len(self.iou)} classes" + (f"; no pixel of {shown} in the labels" if absent else "")
+
     def to_json(self) -> dict:
         """As plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return json.loads(json.dumps(dataclasses.asdict(self) | {"miou_over": self.scored_classes}))
 
     def table(self) -> str:
         """The scores as text, in per cent."""
@@ -153,6 +161,7 @@ class Scores:
             ("frequency-weighted IoU", self.frequency_weighted_iou), ("boundary IoU", self.boundary_iou),
         ):  # fmt: skip
             lines.append(f"{name:<{width}}  {_percent(value):>6}")
+        lines[len(self.iou) + 1] += f"  over {self.scored_classes}"
         return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import io
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -17,11 +17,11 @@ from keras import ops
 from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
-from kerasseg.data import datasets, pipeline
+from kerasseg.data import datasets, findings, health, pipeline, tally
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.models import backbone, build_model, check_size, get_spec
-from kerasseg.run import checkpoint, directory, origin, trained
+from kerasseg.run import checkpoint, directory, histogram, origin, trained
 from kerasseg.run.directory import Run, RunDir
 from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
@@ -29,6 +29,8 @@ from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
 from kerasseg.training import callbacks, losses, schedules
 from kerasseg.training.averaging import AveragingModel
+
+BATCH_SIZE = 8  # where none is asked and there are as many pictures
 
 
 def resolve(config: TrainConfig, class_names: tuple[str, ...], *, workdir: Path) -> Run:
@@ -46,12 +48,19 @@ def resolve(config: TrainConfig, class_names: tuple[str, ...], *, workdir: Path)
     return Run(RunDir(workdir), config, class_names, eval_size, spec.output_stride)
 
 
-def train(config: TrainConfig, *, workdir: str | Path, log: Callable[[str], None] = lambda line: None) -> Scores:
+def train(
+    config: TrainConfig,
+    *,
+    workdir: str | Path,
+    accept: Sequence[str] = (),
+    log: Callable[[str], None] = lambda line: None,
+) -> Scores:
     """Trains, or goes on with, the run in `workdir`; returns the scores of its best weights on the validation split.
 
     Args:
         config: The settings.
         workdir: The run directory, new or of the same settings.
+        accept: Kinds of errors in the data, of `kerasseg.data.findings.ERRORS`, that shall not stop it.
         log: Gets a line a stage.
 
     Raises:
@@ -60,11 +69,19 @@ def train(config: TrainConfig, *, workdir: str | Path, log: Callable[[str], None
     if config.data_dir:
         config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
     with locked(Path(workdir)):
-        return _train(config, Path(workdir), log)
+        return _train(config, Path(workdir), accept, log)
 
 
-def _train(config: TrainConfig, workdir: Path, log: Callable[[str], None]) -> Scores:
+def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Callable[[str], None]) -> Scores:
+    for kind in accept:
+        if kind not in findings.ERRORS or kind in findings.UNREADABLE:
+            known = ", ".join(kind for kind in findings.ERRORS if kind not in findings.UNREADABLE)
+            raise InputError(f"--accept={kind} is unknown; give one of {known}")
     dataset = datasets.load_for_run(config)
+    if not config.batch_size:
+        config = dataclasses.replace(config, batch_size=min(BATCH_SIZE, len(dataset.split("train"))))
+        if config.batch_size < BATCH_SIZE:
+            log(f"a batch is {config.batch_size} images, as many as there are")
     run = resolve(config, dataset.class_names, workdir=workdir)
     splits = dataset.split("train"), dataset.split("val")
     if len(splits[0]) < config.batch_size:
@@ -78,21 +95,39 @@ def _train(config: TrainConfig, workdir: Path, log: Callable[[str], None]) -> Sc
     run = dataclasses.replace(run, data=origin.describe(dataset), made_with=_made_with())
     _go_on(run, dataset, log)
     files.remove_leftovers(workdir)
-    for name, split in zip(("train", "val"), splits, strict=True):
-        log(f"reading {len(split)} {name} examples of {dataset.name}")
-        _refuse_copies(split, split.keep(limit_bytes=config.cache_mib * 2**20 // 2), name, log)
-    training = _Training(run, splits, log)
+    table = _examined(dataset, config, accept, log)
+    training = _Training(run, splits, table.sum(0), log)
     checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
+    histogram.save(run, table)
     return training.run_epochs()
 
 
-def _refuse_copies(split: Split, different: int, name: str, log: Callable[[str], None]) -> None:
-    """Raises InputError where all training pictures are one: batch norms would see no variance."""
-    if different == 1 < len(split) and name == "train":
-        raise InputError(f"all {len(split)} training pictures are copies of {split.names[0]}; give pictures that differ")
-    if different < len(split):
-        log(f"{len(split) - different} of the {name} pictures are copies of others")
+def _examined(dataset: datasets.Dataset, config: TrainConfig, accept: Sequence[str], log: Callable[[str], None]) -> np.ndarray:
+    """Reads every picture once, says what is there, and returns the pixels of each id a training picture, (pictures, 256).
+
+    Raises:
+        InputError: something is wrong with the data that is not accepted.
+    """
+    tallies = {}
+    for name in ("train", "val"):
+        log(f"reading {len(dataset.split(name))} {name} examples of {dataset.name}")
+        tallies[name] = tally.count(dataset.split(name), limit_bytes=config.cache_mib * 2**20 // 2)
+    found = health.examine(dataset, tallies, data_dir=config.data_dir)
+    errors = found.errors(accept)
+    if errors and errors[0].kind in findings.UNREADABLE:
+        raise InputError(errors[0].text)
+    for line in [*found.table().splitlines(), *(one.line() for one in found.findings)]:
+        log(line)
+    if errors:
+        more = f", and {len(errors) - 1} more errors" if len(errors) > 1 else ""
+        kind = errors[0].kind
+        raise InputError(f"{errors[0].line().removeprefix('error ')}{more}; mend the data, or give --accept={kind}")
+    hashes = tallies["train"].hashes
+    if len(set(hashes)) == 1 < len(hashes):  # batch norms would see no variance
+        first = tallies["train"].names[0]
+        raise InputError(f"all {len(hashes)} training pictures are copies of {first}; give pictures that differ")
+    return tallies["train"].table
 
 
 def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> None:
@@ -123,10 +158,11 @@ def _made_with() -> dict[str, str]:
 class _Training:
     """One run's model, averages and progress."""
 
-    def __init__(self, run: Run, splits: tuple[Split, Split], log: Callable[[str], None]):
+    def __init__(self, run: Run, splits: tuple[Split, Split], pixels: np.ndarray, log: Callable[[str], None]):
         config = self.config = run.config
         self.run, self.directory, self.log = run, run.directory, log
         self.train_split, self.val_split = splits
+        self.pixels = pixels  # of each id in the training split, (256,)
         self.progress = checkpoint.Progress()
         checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
         _unlimited()
@@ -155,7 +191,7 @@ class _Training:
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
         self.model.averaging(self.optimizer, decay=config.ema_decay)
-        loss = losses.build_loss(config, counts=lambda: self.train_split.count_labels()[: run.num_classes])
+        loss = losses.build_loss(config, counts=lambda: self.pixels[: run.num_classes])
         compile_model(self.model, self.optimizer, loss)
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
 

@@ -12,7 +12,7 @@ from kerasseg.errors import InputError
 from kerasseg.int8 import preparation, quantization
 from kerasseg.int8.preparation import Prepared, QuantizationSettings
 from kerasseg.lite import interpreter
-from kerasseg.run import checkpoint, directory, trained
+from kerasseg.run import checkpoint, directory, histogram, trained
 from kerasseg.run.directory import Run
 from kerasseg.run.lock import locked
 from kerasseg.score.evaluation import evaluate
@@ -83,7 +83,7 @@ def _trainer(run: Run, prepared: Prepared, split: Split, settings: QuantizationS
     teacher = trained.load_trained(run, size=run.config.size, batch_size=None)
     return preparation.load_twin().Trainer(
         prepared.twin(size=run.config.size, batch_size=None),
-        losses.build_loss(run.config, counts=lambda: split.count_labels()[: run.num_classes]),
+        losses.build_loss(run.config, counts=lambda: histogram.pixels(run, split).sum(0)[: run.num_classes]),
         lambda images: teacher(images, training=False),
         learning_rate=settings.learning_rate,
         steps=len(split) // run.config.batch_size * settings.epochs,

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from kerasseg.data import splits
+from kerasseg.data import splits, tally
+from kerasseg.errors import InputError
 from tests.conftest import write_picture
 
 
@@ -20,13 +21,28 @@ def test_examples_come_in_the_order_asked():
     assert [int(example.name) for example in split.examples()] == list(range(20))
 
 
-def test_keep_reads_all_once_and_holds_what_fits():
+def test_a_count_reads_all_once_and_holds_what_fits():
     split, reads = _split()
-    split.keep(limit_bytes=10 * 16)  # an example is 2 * 2 * 3 + 2 * 2 = 16 bytes
+    assert tally.count(split, limit_bytes=10 * 16).names == list(split.names)  # an example is 2 * 2 * 3 + 2 * 2 = 16 bytes
     assert sorted(reads) == list(range(20))
     assert len(split.kept) == 10
     list(split.examples())
     assert len(reads) == 30
+
+
+def test_several_that_cannot_be_read_are_counted_and_named():
+    def read(i):
+        if i % 3 == 1:
+            raise InputError(f"bad {i}")
+        return splits.Example(str(i), np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8))
+
+    split = splits.Split(tuple(f"p{i}" for i in range(20)), read)
+    with pytest.raises(
+        ValueError, match="^7 of 20 pictures cannot be read: p1, p4, p7, p10, p13 and 2 more; the first: bad 1$"
+    ):
+        list(split.examples())
+    with pytest.raises(ValueError, match="^bad 4$"):
+        list(split.examples([3, 4, 5]))
 
 
 def test_first_takes_no_more_than_there_are():
@@ -57,5 +73,6 @@ def test_image_and_labels_of_different_sizes_are_refused(tmp_path):
 def test_labels_are_counted_over_the_split():
     split, _ = _split(count=3)
     counts = split.count_labels()
-    assert counts[0] == 3 * 4
+    assert counts.shape == (3, 256)
+    assert counts[:, 0].tolist() == [4, 4, 4]
     assert counts.sum() == 12

@@ -45,12 +45,14 @@ class Export:
         pictures: All of them.
         instances: Whether objects were outlined, so that what nobody labelled is background; else it is unlabelled.
         notes: What was understood or left out, a sentence each.
+        fixed_classes: Whether the names are a published list, of which a part of the data may lack some.
     """
 
     class_names: tuple[str, ...]
     pictures: tuple[Annotated, ...]
     instances: bool
     notes: tuple[str, ...] = field(default=())
+    fixed_classes: bool = False
 
 
 def split_of(*names: str) -> str:

@@ -39,7 +39,7 @@ def read_cityscapes(root: Path) -> Export:
 
     pairs, bare = pair(root, skip=skip, drop="_(?:leftImg8bit|gtFine)$")
     table = {number: i for i, number in enumerate(labels.CITYSCAPES_IDS)}
-    return Export(labels.CITYSCAPES, export(pairs, by_table(table, otherwise=NOBODY)), False, without_mask(bare))
+    return Export(labels.CITYSCAPES, export(pairs, by_table(table, otherwise=NOBODY)), False, without_mask(bare), True)
 
 
 def find_ade20k(root: Path) -> list[Path]:
@@ -60,4 +60,4 @@ def read_ade20k(root: Path) -> Export:
                 names[int(cells[0]) - 1] = name if name and name not in names else f"{name} ({cells[0].strip()})"
     pairs, bare = pair(base)
     table = {0: IGNORED} | {i + 1: i for i in range(len(names))}
-    return Export(tuple(names), export(pairs, by_table(table)), False, without_mask(bare))
+    return Export(tuple(names), export(pairs, by_table(table)), False, without_mask(bare), True)

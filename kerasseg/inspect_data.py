@@ -1,0 +1,41 @@
+"""kerasseg inspect: what is in a data set and what is wrong with it, as a table and a page."""
+
+from dataclasses import dataclass
+
+from kerasseg import cli, terminal
+from kerasseg.config import setting
+from kerasseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class InspectOptions:
+    """Reads every picture once and says all that is wrong: errors, on which training stops (exit code 2), and warnings."""
+
+    dataset: str = setting("", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k or folder")
+    data_dir: str = setting("", "where it lies (shapes needs none)", path=True)
+    output_dir: str = setting("", "where inspect.json and the page inspect.html go; empty writes none", path=True)
+    size: tuple[int, int] = setting((256, 256), "height,width of the training crops on the page")
+
+
+def main(options: InspectOptions) -> int:
+    if not options.dataset:
+        raise InputError("--dataset is missing; write --dataset=folder --data_dir=DIR")
+    from kerasseg.jobs import examination
+
+    found = examination.inspect(
+        options.dataset, data_dir=options.data_dir, output_dir=options.output_dir, size=options.size, log=cli.say,
+        progress=terminal.bar("pictures"),
+    )  # fmt: skip
+    print(found.table())
+    for one in found.findings:
+        print(one.line())
+    if not found.findings:
+        print("nothing is wrong that could be seen")
+    errors = found.errors()
+    if errors:
+        raise InputError(f"{len(errors)} kinds of errors in {options.dataset}, the first: {errors[0].kind}; mend them")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
