@@ -20,9 +20,9 @@ class InspectOptions:
 def main(options: InspectOptions) -> int:
     if not options.dataset:
         raise InputError("--dataset is missing; write --dataset=folder --data_dir=DIR")
-    from kerasseg.jobs import examination
+    from kerasseg import jobs
 
-    found = examination.inspect(
+    found = jobs.inspect(
         options.dataset, data_dir=options.data_dir, output_dir=options.output_dir, size=options.size, log=cli.say,
         progress=terminal.bar("pictures"),
     )  # fmt: skip

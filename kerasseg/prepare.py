@@ -22,12 +22,16 @@ class PrepareOptions(PrepareSettings):
 def main(options: PrepareOptions) -> None:
     if not options.source or not options.output_dir:
         raise InputError("--source or --output_dir is missing; give the export and a new folder")
-    from kerasseg.jobs import importing
+    from kerasseg import jobs
 
-    report = importing.prepare(
+    report = jobs.prepare(
         options.source, output_dir=options.output_dir, settings=cli.part(options, PrepareSettings), log=cli.say,
         progress=terminal.bar("pictures"),
     )  # fmt: skip
+    found = report["found"]
+    print(found.table())
+    for line in [one.line() for one in found.findings]:
+        print(line)
     for note in report["notes"]:
         print(f"note: {note}")
     counts = ", ".join(f"{count} for {split}" for split, count in report["pictures"].items())

@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerasseg.data import pictures
 from kerasseg.jobs import predict
@@ -33,6 +34,26 @@ def test_a_bad_picture_among_good_ones_leaves_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="2 pictures are called a"):
         predict([good, good], nothing, output_dir=tmp_path / "out")
+
+
+def test_all_eight_orientations_are_written_upright(short_run, tmp_path):
+    """One upright picture, stored in the eight ways of EXIF: overlays and index maps are those of the first."""
+    upright = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[274] = orientation
+        turn = pictures._UPRIGHT.get(orientation)
+        undone = {Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90}
+        stored = upright if turn is None else upright.transpose(undone.get(turn, turn))
+        stored.save(tmp_path / f"p{orientation}.png", exif=exif)
+    paths = sorted(tmp_path.glob("p*.png"))
+    result = kerasseg("predict", f"--workdir={short_run}", *paths, f"--output_dir={tmp_path / 'out'}")
+    assert result.returncode == 0, result.stderr
+    for kind in ("overlay", "index"):
+        first, *others = (np.asarray(Image.open(tmp_path / "out" / f"p{i}_{kind}.png")) for i in range(1, 9))
+        assert first.shape[:2] == (40, 60)
+        for other in others:
+            np.testing.assert_array_equal(other, first)
 
 
 def test_the_command(short_run, tmp_path):

@@ -33,6 +33,8 @@ def test_label_maps_are_the_truth_to_the_pixel(sources, tmp_path, name):
     dataset, report, printed = _prepared(sources[name], tmp_path / "data")
     assert report["format"] == name
     assert f"is a {name} export of 5 pictures" in printed
+    assert report["found"]["pictures"] == {split: len(examples) for split, examples in dataset.splits.items()}
+    assert " id  class" in printed
     ids = np.array(exports.IDS.get(name, (0, 1, 2)), np.uint8)
     found = {}
     for split in dataset.splits.values():
@@ -119,14 +121,12 @@ DAMAGED = [
     ("index", lambda at: None, "--val_fraction=1", "leave nothing to train on"),
     ("index", lambda at: None, "--group_by=(", "is no regular expression"),
     ("index", lambda at: None, "--group_by=^x", "does not match 5 names: 0, 1, 2, 3, 4"),
-    ("index", lambda at: None, "--group_by=.", "5 pictures in 5 groups are too few") ,
+    ("index", lambda at: None, "--val_fraction=0.9 --test_fraction=0.09", "5 pictures in 5 groups do not make train and val"),
+    ("index", lambda at: None, "--val_fraction=0", "do not make train and val with val_fraction=0.0"),
+    ("index", lambda at: None, "--group_by=()", "5 pictures in 1 groups do not make train and val"),
     ("index", lambda at: None, "--seed=-1", "seed=-1 is out of range"),
     ("index", lambda at: shutil.rmtree(at / "masks"), "", "holds no export that is known. Looked for were coco: a .json"),
 ]  # fmt: skip
-DAMAGED = [
-    (*row[:2], row[2].replace("--group_by=.", "--group_by=. --val_fraction=0.9 --test_fraction=0.09"), row[3])
-    for row in DAMAGED
-]
 
 
 @pytest.mark.parametrize(

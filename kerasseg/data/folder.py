@@ -40,7 +40,8 @@ def load(data_dir: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
 def has_fixed_classes(data_dir: Path) -> bool:
     """Whether `kerasseg prepare` made it of an export whose class names are a published list."""
     story = data_dir / "prepare.json"
-    return story.is_file() and files.read_json(story).get("fixed_classes", False)
+    stored = files.read_json(story) if story.is_file() else {}
+    return isinstance(stored, dict) and bool(stored.get("fixed_classes"))
 
 
 def _pairs(data_dir: Path, split: str) -> list[tuple[str, Path, Path]] | None:

@@ -46,10 +46,10 @@ def partition(
             for i in groups[order[0]]:
                 found[i] = split
             taken += len(groups[order.pop(0)])
-    if not order or "train" not in found:
+    if not order or {"train", "val"} - set(found):
         raise InputError(
-            f"{len(names)} pictures in {len(groups)} groups are too few for val_fraction={val_fraction} and "
-            f"test_fraction={test_fraction}; lower them, or give --group_by an expression that tells more apart"
+            f"{len(names)} pictures in {len(groups)} groups do not make train and val with val_fraction={val_fraction} and "
+            f"test_fraction={test_fraction}; give others, or --group_by an expression that tells more apart"
         )
     counts = ", ".join(f"{found.count(split)} for {split}" for split in ("train", "val", "test") if split in found)
     by = f", {len(groups)} groups by {group_by!r} kept together" if group_by else ""

@@ -1,4 +1,4 @@
-"""What each command does with a finished run, as a function: no command line, nothing printed."""
+"""What each command does with an export, a data set or a finished run, as a function: no command line, nothing printed."""
 
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from kerasseg.jobs.conversion import convert as convert
     from kerasseg.jobs.delivery import export as export
     from kerasseg.jobs.evaluation import evaluate as evaluate
+    from kerasseg.jobs.examination import inspect as inspect
+    from kerasseg.jobs.importing import prepare as prepare
     from kerasseg.jobs.prediction import load_predictor as load_predictor
     from kerasseg.jobs.prediction import predict as predict
     from kerasseg.jobs.settings import CheckSettings as CheckSettings
     from kerasseg.jobs.settings import CompareSettings as CompareSettings
     from kerasseg.jobs.settings import ConversionSettings as ConversionSettings
     from kerasseg.jobs.settings import ExportSettings as ExportSettings
+    from kerasseg.jobs.settings import PrepareSettings as PrepareSettings
     from kerasseg.jobs.verification import check as check
 
 __all__ = [
@@ -22,13 +25,16 @@ __all__ = [
     "CompareSettings",
     "ConversionSettings",
     "ExportSettings",
+    "PrepareSettings",
     "check",
     "compare",
     "convert",
     "evaluate",
     "export",
+    "inspect",
     "load_predictor",
     "predict",
+    "prepare",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -38,8 +44,10 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "conversion": ["convert"],
         "delivery": ["export"],
         "evaluation": ["evaluate"],
+        "examination": ["inspect"],
+        "importing": ["prepare"],
         "prediction": ["load_predictor", "predict"],
-        "settings": ["CheckSettings", "CompareSettings", "ConversionSettings", "ExportSettings"],
+        "settings": ["CheckSettings", "CompareSettings", "ConversionSettings", "ExportSettings", "PrepareSettings"],
         "verification": ["check"],
     },
 )

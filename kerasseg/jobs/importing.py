@@ -16,6 +16,7 @@ from kerasseg.data.formats import Annotated
 from kerasseg.data.partition import partition
 from kerasseg.data.relabeling import relabeling
 from kerasseg.errors import InputError
+from kerasseg.jobs import examination
 from kerasseg.jobs.settings import PrepareSettings
 
 STORY = "prepare.json"
@@ -40,7 +41,7 @@ def prepare(
         progress: Gets how many pictures are done, and of how many.
 
     Returns:
-        What prepare.json holds.
+        What prepare.json holds; `found` as a `Health`.
 
     Raises:
         InputError: no such export, one that cannot be read, or another data set in `output_dir`.
@@ -73,7 +74,10 @@ def prepare(
     report = begun | {"class_names": list(relabel.class_names), "fixed_classes": fixed, "pictures": counts, "notes": notes}
     files.write_json(folder / STORY, report)
     files.write_text(folder / LISTED, "".join(f"{one}\n" for one in relabel.class_names))
-    return report
+    log(f"looking at what was written to {folder}")
+    found = examination.inspect("folder", data_dir=str(folder), progress=progress)
+    files.write_json(folder / STORY, report | {"found": found.to_json()})
+    return report | {"found": found}
 
 
 def _plain(settings: PrepareSettings) -> dict:
