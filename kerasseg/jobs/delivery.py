@@ -13,7 +13,7 @@ from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import quantize
-from kerasseg.mcu import boards, firmware, measurement, page
+from kerasseg.mcu import boards, firmware, measurement, page, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import plots
 from kerasseg.run import origin, sidecar
@@ -62,6 +62,7 @@ def export(
         content = path.read_bytes()
         graph = Graph(content, source=path)
         firmware.check(graph, file=path.name)
+        runtime.check_shapes(content, file=path.name)
         return measurement.measure(
             content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
             margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,

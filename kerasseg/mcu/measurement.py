@@ -94,7 +94,7 @@ def measure(
     """Runs a file in TFLite Micro's own interpreter and holds it against LiteRT's reference kernels.
 
     Args:
-        content: Of the int8 .tflite file, which has passed `firmware.check`.
+        content: Of the int8 .tflite file, which has passed `firmware.check` and `runtime.check_shapes`.
         inputs: At least one run.
         file: The file's name.
         name: C++ namespace of the sources.
@@ -109,7 +109,6 @@ def measure(
         InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
     """
     graph, sha256 = Graph(content), hashlib.sha256(content).hexdigest()
-    runtime.check_shapes(content, file=file)
     log(f"measuring the arena of {file} in TFLite Micro")
     arena = runtime.measure_arena(content)
     room = firmware.Memory(
