@@ -100,6 +100,9 @@ def markdown(report: dict) -> str:
     )
     backends = sorted({row["backend"] for row in rows} - {""})
     text += f" ({', '.join([*backends, settings.get('precision', '')]).strip(', ')})." if backends else "."
+    over = {seed["float"].get("miou_over", "") for row in rows for seed in row["seeds"]}
+    if any("no pixel" in one for one in over):
+        text += f" Float mIoU is over {' or '.join(sorted(over - {''}))}."
     if timing:
         text += (
             f" Latency: medians of {timing['runs']} runs after {timing['warmup']}, {timing['interleaved']} files in turn in "
