@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg.data import labels as label_tables
-from kerasseg.data import pictures
+from kerasseg.data import pairing
 from kerasseg.data.splits import Split, from_pairs
 from kerasseg.errors import InputError
 
@@ -24,7 +24,7 @@ def load(data_dir: Path) -> dict[str, Split]:
             if name == "test":
                 continue
             raise InputError(f"{data_dir} has no folder {name}; --data_dir must hold train, trainannot, val and valannot")
-        found = pictures.pairs(data_dir / name, data_dir / f"{name}annot")
+        found = pairing.pairs(data_dir / name, data_dir / f"{name}annot")
         splits[name] = from_pairs(found, num_classes=len(label_tables.CAMVID), remap=_remap)
     return splits
 

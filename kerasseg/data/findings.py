@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.data import folder, pictures
+from kerasseg.data import folder, pairing
 from kerasseg.data.datasets import Dataset
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.tally import Tally
@@ -47,7 +47,7 @@ class Finding:
 
     def line(self) -> str:
         """In one line, with the first few files."""
-        where = f": {pictures.named(self.files)}" if self.files else ""
+        where = f": {pairing.named(self.files)}" if self.files else ""
         return f"{'error' if self.is_error else 'warning'} ({self.kind}): {self.text}{where}"
 
 
@@ -173,11 +173,11 @@ def _strays(root: Path) -> Iterable[Finding]:
         for place in splits or [root / kind]:
             for path in sorted(place.iterdir()):
                 if path.is_dir() and not path.name.startswith("."):
-                    inside += [str(p.relative_to(root)) for p in sorted(path.rglob("*")) if pictures.is_picture(p)]
-                elif not path.is_dir() and not pictures.is_picture(path) and not path.name.startswith("."):
+                    inside += [str(p.relative_to(root)) for p in sorted(path.rglob("*")) if pairing.is_picture(p)]
+                elif not path.is_dir() and not pairing.is_picture(path) and not path.name.startswith("."):
                     unread.append(str(path.relative_to(root)))
         if splits:
-            inside += [str(p.relative_to(root)) for p in sorted((root / kind).iterdir()) if pictures.is_picture(p)]
+            inside += [str(p.relative_to(root)) for p in sorted((root / kind).iterdir()) if pairing.is_picture(p)]
     if inside:
         yield Finding("elsewhere", False, f"{len(inside)} pictures lie where none are read", tuple(inside))
     if unread:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kerasseg import files
-from kerasseg.data import class_files, pictures
+from kerasseg.data import class_files, pairing
 from kerasseg.data.splits import Split, from_pairs
 from kerasseg.errors import InputError
 
@@ -47,10 +47,10 @@ def has_fixed_classes(data_dir: Path) -> bool:
 def _pairs(data_dir: Path, split: str) -> list[tuple[str, Path, Path]] | None:
     listed = data_dir / f"{split}.txt"
     if (data_dir / "images" / split).is_dir():
-        return pictures.pairs(data_dir / "images" / split, data_dir / "labels" / split)
+        return pairing.pairs(data_dir / "images" / split, data_dir / "labels" / split)
     if not listed.is_file():
         return None
     names = files.read_lines(listed)
     if not names:
         raise InputError(f"{listed} is empty; name a stem a line")
-    return pictures.pairs(data_dir / "images", data_dir / "labels", listed=listed, names=names)
+    return pairing.pairs(data_dir / "images", data_dir / "labels", listed=listed, names=names)

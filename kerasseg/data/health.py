@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kerasseg.data import findings, pictures
+from kerasseg.data import findings, pairing
 from kerasseg.data.datasets import Dataset
 from kerasseg.data.findings import UNREADABLE, Finding
 from kerasseg.data.labels import IGNORE_LABEL
@@ -85,7 +85,7 @@ class Health:
         if len(rows) > MANY:
             lines.append(f"and {len(rows) - len(most)} classes with fewer pixels, or none")
         shown = [f"{height}x{width} ({count})" for (height, width), count in self.sizes()]
-        lines.append(f"pictures, height x width: {pictures.named(shown)}")
+        lines.append(f"pictures, height x width: {pairing.named(shown)}")
         lines.append(
             "unlabelled: " + ", ".join(f"{100 * share:.2f} % of {split}" for split, share in self.unlabelled().items())
         )

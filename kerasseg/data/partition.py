@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasseg.data.pictures import named
+from kerasseg.data.pairing import named
 from kerasseg.errors import InputError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.data import pictures
+from kerasseg.data import pairing, pictures
 from kerasseg.errors import DataError, InputError
 
 READ_AHEAD = 8  # examples, so that a split larger than memory never is in it
@@ -61,7 +61,7 @@ class Split:
         if len(refused) == 1:
             raise refused[0][1]
         if refused:
-            names = pictures.named([name for name, _ in refused])
+            names = pairing.named([name for name, _ in refused])
             raise InputError(f"{len(refused)} of {len(order)} pictures cannot be read: {names}; the first: {refused[0][1]}")
 
     def outcomes(self, positions: Iterable[int] | None = None) -> Iterator[Example | InputError]:
@@ -112,7 +112,7 @@ def from_pairs(
     """A split over files.
 
     Args:
-        found: (name, image path, labels path), as `pictures.pairs` finds them.
+        found: (name, image path, labels path), as `pairing.pairs` finds them.
         num_classes: Ids at or above it, but 255, are refused.
         remap: From the file's ids to the data set's.
     """

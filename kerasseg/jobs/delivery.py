@@ -7,7 +7,8 @@ import numpy as np
 
 from kerasseg import files
 from kerasseg.data.letterbox import letterbox
-from kerasseg.data.pictures import is_picture, read_image
+from kerasseg.data.pairing import is_picture
+from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
 from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation

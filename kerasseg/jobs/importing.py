@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kerasseg import files
-from kerasseg.data import formats, pictures
+from kerasseg.data import formats, pairing, pictures
 from kerasseg.data.formats import Annotated
 from kerasseg.data.partition import partition
 from kerasseg.data.relabeling import relabeling
@@ -53,7 +53,7 @@ def prepare(
     names = [one.name for one in export.pictures]
     twice = sorted({one for one in names if names.count(one) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise InputError(f"several pictures of {root} would be called {pictures.named(twice)}; rename them")
+        raise InputError(f"several pictures of {root} would be called {pairing.named(twice)}; rename them")
     relabel = relabeling(
         export.class_names, instances=export.instances, classes=settings.classes, ignore=settings.ignore, merge=settings.merge
     )

@@ -9,7 +9,8 @@ from PIL import Image
 
 from kerasseg import files
 from kerasseg.data.letterbox import segment
-from kerasseg.data.pictures import named, read_image
+from kerasseg.data.pairing import named
+from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
 from kerasseg.lite import interpreter, isolation
 from kerasseg.reports import plots

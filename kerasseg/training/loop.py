@@ -17,7 +17,7 @@ from keras import ops
 from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
-from kerasseg.data import datasets, findings, health, pipeline, tally
+from kerasseg.data import datasets, pipeline
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.models import backbone, build_model, check_size, get_spec
@@ -27,7 +27,7 @@ from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
-from kerasseg.training import callbacks, losses, schedules
+from kerasseg.training import admission, callbacks, losses, schedules
 from kerasseg.training.averaging import AveragingModel
 
 BATCH_SIZE = 8  # where none is asked and there are as many pictures
@@ -73,10 +73,7 @@ def train(
 
 
 def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Callable[[str], None]) -> Scores:
-    for kind in accept:
-        if kind not in findings.ERRORS or kind in findings.UNREADABLE:
-            known = ", ".join(kind for kind in findings.ERRORS if kind not in findings.UNREADABLE)
-            raise InputError(f"--accept={kind} is unknown; give one of {known}")
+    admission.check_accept(accept)
     dataset = datasets.load_for_run(config)
     if not config.batch_size:
         config = dataclasses.replace(config, batch_size=min(BATCH_SIZE, len(dataset.split("train"))))
@@ -95,39 +92,12 @@ def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Calla
     run = dataclasses.replace(run, data=origin.describe(dataset), made_with=_made_with())
     _go_on(run, dataset, log)
     files.remove_leftovers(workdir)
-    table = _examined(dataset, config, accept, log)
+    table = admission.examine(dataset, config, accept=accept, log=log)
     training = _Training(run, splits, table.sum(0), log)
     checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
     histogram.save(run, table)
     return training.run_epochs()
-
-
-def _examined(dataset: datasets.Dataset, config: TrainConfig, accept: Sequence[str], log: Callable[[str], None]) -> np.ndarray:
-    """Reads every picture once, says what is there, and returns the pixels of each id a training picture, (pictures, 256).
-
-    Raises:
-        InputError: something is wrong with the data that is not accepted.
-    """
-    tallies = {}
-    for name in ("train", "val"):
-        log(f"reading {len(dataset.split(name))} {name} examples of {dataset.name}")
-        tallies[name] = tally.count(dataset.split(name), limit_bytes=config.cache_mib * 2**20 // 2)
-    found = health.examine(dataset, tallies, data_dir=config.data_dir)
-    errors = found.errors(accept)
-    if errors and errors[0].kind in findings.UNREADABLE:
-        raise InputError(errors[0].text)
-    for line in [*found.table().splitlines(), *(one.line() for one in found.findings)]:
-        log(line)
-    if errors:
-        more = f", and {len(errors) - 1} more errors" if len(errors) > 1 else ""
-        kind = errors[0].kind
-        raise InputError(f"{errors[0].line().removeprefix('error ')}{more}; mend the data, or give --accept={kind}")
-    hashes = tallies["train"].hashes
-    if len(set(hashes)) == 1 < len(hashes):  # batch norms would see no variance
-        first = tallies["train"].names[0]
-        raise InputError(f"all {len(hashes)} training pictures are copies of {first}; give pictures that differ")
-    return tallies["train"].table
 
 
 def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> None:

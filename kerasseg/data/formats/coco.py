@@ -19,7 +19,7 @@ from kerasseg.data.formats.annotated import (
     unique,
     with_background,
 )
-from kerasseg.data.pictures import named
+from kerasseg.data.pairing import named
 from kerasseg.errors import InputError
 
 LOOKED_FOR = "a .json with images, annotations and categories"

@@ -21,7 +21,7 @@ from kerasseg.data.formats.annotated import (
     unique,
     with_background,
 )  # fmt: skip
-from kerasseg.data.pictures import named
+from kerasseg.data.pairing import named
 from kerasseg.errors import InputError
 
 LOOKED_FOR = "annotations.xml with images"

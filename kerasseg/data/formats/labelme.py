@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kerasseg import files
-from kerasseg.data import pictures
+from kerasseg.data import pairing
 from kerasseg.data.formats.annotated import (
     IGNORED,
     Annotated,
@@ -52,7 +52,7 @@ def read(root: Path) -> Export:
     order = [NO_CLASS.get(line, line) for line in files.read_lines(listed)] if listed.is_file() else sorted(labels)
     lost = sorted(labels - set(order))
     if lost:
-        raise InputError(f"{listed} does not name {pictures.named(lost)}, which the pictures have; add them")
+        raise InputError(f"{listed} does not name {pairing.named(lost)}, which the pictures have; add them")
     names, notes = with_background(name for name in order if name), []
     left = [
         f"{p.stem} ({s.get('shape_type')})"
@@ -61,11 +61,11 @@ def read(root: Path) -> Export:
         if not _is_area(s)
     ]
     if left:
-        notes.append(f"{len(left)} shapes enclose no area and are left out: {pictures.named(left)}")
+        notes.append(f"{len(left)} shapes enclose no area and are left out: {pairing.named(left)}")
     known = {str(image) for image in images}
-    bare = [str(p) for p in below(root) if pictures.is_picture(p) and str(p) not in known]
+    bare = [str(p) for p in below(root) if pairing.is_picture(p) and str(p) not in known]
     if bare:
-        notes.append(f"{len(bare)} pictures have no .json and are left out: {pictures.named(bare)}")
+        notes.append(f"{len(bare)} pictures have no .json and are left out: {pairing.named(bare)}")
     stems = unique([str(path.relative_to(root)) for path in paths])
     annotated = (
         Annotated(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasseg import files
-from kerasseg.data import pictures
+from kerasseg.data import pairing, pictures
 from kerasseg.data.formats.annotated import Annotated, Export, below, paint, unique, with_background
 from kerasseg.errors import InputError
 
@@ -30,9 +30,9 @@ def read(root: Path) -> Export:
         tasks[int(task)][annotation].append((name, path))
     twice = [str(task) for task, annotations in tasks.items() if len(annotations) > 1]
     if twice:
-        raise InputError(f"the tasks {pictures.named(twice)} were annotated more than once; export one annotation of each")
+        raise InputError(f"the tasks {pairing.named(twice)} were annotated more than once; export one annotation of each")
     names = with_background(sorted({name for one in tasks.values() for masks in one.values() for name, _ in masks}))
-    images = [p for p in below(root) if pictures.is_picture(p) and not _MASK.match(p.stem)]
+    images = [p for p in below(root) if pairing.is_picture(p) and not _MASK.match(p.stem)]
     paired, notes = _from_json(root, sorted(tasks), images), []
     if not paired:
         if len(images) != len(tasks):
@@ -63,9 +63,7 @@ def _from_json(root: Path, tasks: list[int], images: list[Path]) -> dict[int, Pa
             named = {one["id"]: str(next(iter(one["data"].values()))).rsplit("/", 1)[-1] for one in content}
             lost = [str(task) for task in tasks if named.get(task) not in by_name]
             if lost:
-                raise InputError(
-                    f"{path} gives the tasks {pictures.named(lost)} no picture that is there; export both together"
-                )
+                raise InputError(f"{path} gives the tasks {pairing.named(lost)} no picture that is there; export both together")
             return {task: by_name[named[task]] for task in tasks}
     return {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.data import pictures
+from kerasseg.data import pairing, pictures
 from kerasseg.data.formats.annotated import Annotated, below, split_of, unique
 from kerasseg.errors import DataError, InputError
 
@@ -48,10 +48,10 @@ def pair(
     """
     found: dict[bool, dict[tuple[str, str], Path]] = {False: {}, True: {}}
     for path in below(root):
-        if not pictures.is_picture(path) or skip(path):
+        if not pairing.is_picture(path) or skip(path):
             continue
         folders = path.relative_to(root).parts[:-1]
-        stem, shortened = pictures.stem(path.name), _SUFFIX.sub("", pictures.stem(path.name))
+        stem, shortened = pairing.stem(path.name), _SUFFIX.sub("", pairing.stem(path.name))
         is_mask = any(_FOLDER.fullmatch(folder) for folder in folders) or shortened != stem
         rest = [f for f in folders if not (_FOLDER.fullmatch(f) or _PICTURES.fullmatch(f) or split_of(f))]
         key = split_of(*folders), "/".join([*rest, re.sub(drop, "", shortened if is_mask else stem)])
@@ -61,7 +61,7 @@ def pair(
     images, masks = found[False], found[True]
     lost = [str(path) for key, path in masks.items() if key not in images]
     if lost and images:
-        raise DataError(f"no picture belongs to the masks {pictures.named(lost)}; add it or remove the mask", kind="pairs")
+        raise DataError(f"no picture belongs to the masks {pairing.named(lost)}; add it or remove the mask", kind="pairs")
     both = [key for key in images if key in masks]
     names = unique([f"{split}/{name}.x" if name else split for split, name in both])
     pairs = [Pair(name, key[0], images[key], masks[key]) for name, key in zip(names, both, strict=True)]
@@ -75,7 +75,7 @@ def export(pairs: list[Pair], decode: Callable[[Path], np.ndarray]) -> tuple[Ann
 
 def without_mask(names: list[str]) -> tuple[str, ...]:
     """The note on pictures without a mask."""
-    return (f"{len(names)} pictures have no mask and are left out: {pictures.named(names)}",) if names else ()
+    return (f"{len(names)} pictures have no mask and are left out: {pairing.named(names)}",) if names else ()
 
 
 def by_table(table: dict[int, int], *, otherwise: int | None = None) -> Callable[[Path], np.ndarray]:
@@ -95,8 +95,8 @@ def by_table(table: dict[int, int], *, otherwise: int | None = None) -> Callable
         unknown = np.unique(values[labels == -9])
         if len(unknown):
             raise InputError(
-                f"{path} has values {pictures.named([str(v) for v in unknown])} that no class has; "
-                f"known are {pictures.named([str(v) for v in sorted(table)])}"
+                f"{path} has values {pairing.named([str(v) for v in unknown])} that no class has; "
+                f"known are {pairing.named([str(v) for v in sorted(table)])}"
             )
         return labels
 
@@ -118,7 +118,7 @@ def by_color(colors: list[tuple[int, int, int]], *, source: object) -> Callable[
         if unknown.any():
             values, counts = np.unique(seen[unknown], return_counts=True)
             listed = [f"{v >> 16},{v >> 8 & 255},{v & 255} ({n} pixels)" for v, n in zip(values, counts, strict=True)]
-            raise InputError(f"{path} has colours that {source} does not: {pictures.named(listed)}; add a class for each")
+            raise InputError(f"{path} has colours that {source} does not: {pairing.named(listed)}; add a class for each")
         return labels
 
     return decode

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kerasseg import files
-from kerasseg.data import class_files, pictures
+from kerasseg.data import class_files, pairing
 from kerasseg.data.formats.annotated import IGNORED, SPLITS, Export, below
 from kerasseg.data.formats.masks import Pair, by_color, by_table, export, without_mask
 from kerasseg.data.labels import IGNORE_LABEL
@@ -22,10 +22,10 @@ def read(root: Path) -> Export:
     """Colours by labelmap.txt, or indices by a file of names; ImageSets/Segmentation gives the splits."""
     (base,) = find(root)
     listed = next((path for path in (base / "JPEGImages", base / "images") if path.is_dir()), base)
-    masks, images = pictures.stems(base / "SegmentationClass"), pictures.stems(listed)
+    masks, images = pairing.stems(base / "SegmentationClass"), pairing.stems(listed)
     lost = [name for name in masks if name not in images]
     if lost:
-        raise InputError(f"nothing in {listed} belongs to the masks {pictures.named(lost)}; add the pictures")
+        raise InputError(f"nothing in {listed} belongs to the masks {pairing.named(lost)}; add the pictures")
     splits: dict[str, str] = {}
     for path in sorted((base / "ImageSets" / "Segmentation").glob("*.txt")):
         if path.stem.lower() in SPLITS:
@@ -33,7 +33,7 @@ def read(root: Path) -> Export:
     unknown = [name for name in splits if name not in masks]
     if unknown:
         raise InputError(
-            f"{base / 'ImageSets' / 'Segmentation'} names {pictures.named(unknown)}, which have no mask; mend the list"
+            f"{base / 'ImageSets' / 'Segmentation'} names {pairing.named(unknown)}, which have no mask; mend the list"
         )
     pairs = [Pair(name, splits.get(name, ""), images[name], mask) for name, mask in masks.items()]
     names, decode = _classes(base)
