@@ -37,7 +37,7 @@ def _opaque(pixels, value=255):
 def test_an_opaque_alpha_channel_is_left_out(tmp_path):
     for pixels, mode in ((RGB, "RGBA"), (RGB[..., 0], "LA")):
         path = tmp_path / f"{mode}.png"
-        Image.fromarray(_opaque(pixels), mode).save(path)
+        Image.fromarray(_opaque(pixels)).save(path)
         np.testing.assert_array_equal(pictures.read_image(path), pixels if mode == "RGBA" else np.dstack([pixels] * 3))
     np.testing.assert_array_equal(pictures.read_labels(tmp_path / "LA.png"), RGB[..., 0])
 
