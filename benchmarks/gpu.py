@@ -122,7 +122,7 @@ def measure_bare(config: TrainConfig, steps: int) -> float:
     """Ms a step of `train_on_batch` on one batch, and the pace of the pipeline by itself."""
     from kerasseg.data import datasets, pipeline
     from kerasseg.models import backbone, build_model
-    from kerasseg.training import loop, losses, schedules
+    from kerasseg.training import backends, losses, schedules
 
     split = datasets.load_for_run(config).split("train")
     split.keep(limit_bytes=2**31)
@@ -130,8 +130,8 @@ def measure_bare(config: TrainConfig, steps: int) -> float:
     batches = [batch for _, batch in zip(range(steps), pipeline.train_batches(split, config, epoch=0), strict=False)]
     say(crops_per_s=len(batches) * config.batch_size / (time.perf_counter() - start), processors=os.cpu_count())
     model = build_model(config.model, size=config.size, num_classes=4, precision=config.precision)
-    model = loop.with_fast_kernels(model)
-    loop.compile_model(
+    model = backends.with_fast_kernels(model)
+    backends.compile_model(
         model, schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns), losses.SegmentationLoss()
     )
     start = time.perf_counter()

@@ -25,12 +25,12 @@ def build(config: TrainConfig, *, num_classes: int, precision: str):
     """The model, ready to train with the deterministic ops that training uses."""
     from kerasseg.models import backbone, build_model
     from kerasseg.run import checkpoint
-    from kerasseg.training import loop, losses, schedules
+    from kerasseg.training import backends, losses, schedules
 
     checkpoint.make_deterministic(0)
     model = build_model(config.model, size=config.size, num_classes=num_classes, precision=precision)
     optimizer = schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns)
-    loop.compile_model(model, optimizer, losses.SegmentationLoss())
+    backends.compile_model(model, optimizer, losses.SegmentationLoss())
     return model
 
 

@@ -33,13 +33,13 @@ def build(name: str, precision: str, *, size: tuple[int, int], batch_size: int):
 
     from kerasseg.models import backbone, build_model
     from kerasseg.run import checkpoint
-    from kerasseg.training import loop, losses, schedules
+    from kerasseg.training import backends, losses, schedules
 
     config = TrainConfig(size=size, batch_size=batch_size)
     checkpoint.make_deterministic(0)
-    model = loop.with_fast_kernels(build_model(name, size=size, num_classes=11, precision=precision))
+    model = backends.with_fast_kernels(build_model(name, size=size, num_classes=11, precision=precision))
     optimizer = schedules.build_optimizer(config, steps_per_epoch=45, is_backbone=backbone.owns)
-    loop.compile_model(model, optimizer, losses.SegmentationLoss())
+    backends.compile_model(model, optimizer, losses.SegmentationLoss())
     random = np.random.default_rng(0)
     images = random.uniform(0, 255, (batch_size, *size, 3)).astype(np.float32)
     labels = random.integers(0, 11, (batch_size, *size), np.uint8)

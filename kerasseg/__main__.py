@@ -14,6 +14,7 @@ VERBS = {
     "train": "trains a model and leaves a run directory; the same command again resumes it",
     "evaluate": "the scores of a run on a split",
     "predict": "pictures in, overlays and index maps out",
+    "report": "one page of a run, with its curves, scores, pictures, files and memory",
     "compare": "several runs in one table, with what each costs and reaches in float and in int8",
     "summary": "every model with its parameters and multiply-accumulates",
     "convert": "a run directory in, a .tflite file that loads out",

@@ -10,7 +10,7 @@ from kerasseg.jobs.settings import CompareSettings
 
 @dataclass(frozen=True)
 class CompareOptions(CompareSettings):
-    """Writes compare.md, .csv and .json and figures about runs on the same data; runs that differ in the seed share a row.
+    """Writes compare.html, .md, .csv, .json and figures about runs on the same data; runs that differ in the seed share a row.
 
     Files that `kerasseg convert` left in a run directory (float32, int8 and int8_qat.tflite) are scored and timed, too.
     """

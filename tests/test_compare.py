@@ -5,7 +5,7 @@ import pytest
 
 from kerasseg.errors import InputError
 from kerasseg.reports import comparison
-from tests.conftest import assert_one_line, kerasseg
+from tests.conftest import assert_one_line, kerasseg, looked_at
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def _command(runs, *flags):
     return kerasseg("compare", f"--workdirs={','.join(map(str, runs))}", *flags)
 
 
-def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
+def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, tmp_path):
     result = _command(runs, f"--output_dir={tmp_path}", "--runs=2", "--pictures=2", "--pair=short,short")
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "compare.json").read_text())
@@ -63,6 +63,11 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, tmp_path):
     assert [line.split(",")[:3] for line in lines] == [["short", "96", "96"]] * 2
     for name in ("tradeoffs.svg", "classes.svg", "pictures.png"):
         assert (tmp_path / name).stat().st_size > 1000
+    for width in (390, 1400):
+        tab = looked_at(browser, tmp_path / "compare.html", width=width, scheme="dark")
+        assert tab.locator("table").first.locator("tr").count() == 3
+        said = [tab.locator("svg title").nth(i).text_content() for i in range(tab.locator("svg title").count())]
+        assert any(text.startswith("short: 0.0175 million parameters, ") for text in said)
 
 
 def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):

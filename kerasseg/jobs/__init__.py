@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kerasseg.jobs.importing import prepare as prepare
     from kerasseg.jobs.prediction import load_predictor as load_predictor
     from kerasseg.jobs.prediction import predict as predict
+    from kerasseg.jobs.reporting import report as report
     from kerasseg.jobs.settings import CheckSettings as CheckSettings
     from kerasseg.jobs.settings import CompareSettings as CompareSettings
     from kerasseg.jobs.settings import ConversionSettings as ConversionSettings
@@ -35,6 +36,7 @@ __all__ = [
     "load_predictor",
     "predict",
     "prepare",
+    "report",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -47,6 +49,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "examination": ["inspect"],
         "importing": ["prepare"],
         "prediction": ["load_predictor", "predict"],
+        "reporting": ["report"],
         "settings": ["CheckSettings", "CompareSettings", "ConversionSettings", "ExportSettings", "PrepareSettings"],
         "verification": ["check"],
     },

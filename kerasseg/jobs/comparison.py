@@ -13,7 +13,7 @@ from kerasseg.jobs.settings import CompareSettings
 from kerasseg.lite import interpreter, latency
 from kerasseg.mcu import runtime
 from kerasseg.models.macs import count_macs
-from kerasseg.reports import comparison, plots
+from kerasseg.reports import comparison, pages, plots
 from kerasseg.reports.comparison import APART, RECIPES
 from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
@@ -48,7 +48,7 @@ def compare(
     settings: CompareSettings | None = None,
     log: Log = lambda line: None,
 ) -> dict:
-    """Scores, counts and times runs on the same data, and writes compare.md, .csv and .json and figures.
+    """Scores, counts and times runs on the same data, and writes compare.html, .md, .csv and .json and figures.
 
     Args:
         workdirs: Run directories; the first row is the yardstick. Runs that differ in the seed share a row.
@@ -84,7 +84,8 @@ def compare(
     rows = _segmented([group[0] for group in groups], split, settings.pictures)
     names = [group[0].run.config.model for group in groups]
     plots.segmented(rows, names=names, class_names=runs[0].run.class_names, path=output / "pictures.png")
-    log(f"wrote compare.md, .csv and .json and the figures to {output}")
+    _page(report, output)
+    log(f"wrote compare.html, .md, .csv and .json and the figures to {output}")
     return report
 
 
@@ -205,6 +206,17 @@ def _draw(report: dict, output: Path, settings: CompareSettings, log: Log) -> No
         plots.class_iou([(row["model"], comparison.class_means(row)) for row in pair], path=output / "classes.svg")
     else:
         log(f"no classes.svg: --pair names {' and '.join(settings.pair)}, and not both are among the runs")
+
+
+def _page(report: dict, output: Path) -> None:
+    classes = output / "classes.svg"
+    page = pages.compare(
+        report,
+        tradeoffs=(output / "tradeoffs.svg").read_text(encoding="utf-8"),
+        classes=classes.read_text(encoding="utf-8") if classes.is_file() else "",
+        pictures=(output / "pictures.png").read_bytes(),
+    )
+    files.write_text(output / "compare.html", page)
 
 
 def _segmented(runs: Sequence[Finished], split: Split, count: int) -> list[tuple]:

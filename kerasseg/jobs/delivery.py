@@ -14,9 +14,9 @@ from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import quantize
-from kerasseg.mcu import boards, firmware, measurement, page, runtime
+from kerasseg.mcu import boards, firmware, measurement, runtime
 from kerasseg.mcu.measurement import Inputs
-from kerasseg.reports import plots
+from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
 from kerasseg.run.directory import open_run
 from kerasseg.run.provenance import provenance
@@ -78,7 +78,7 @@ def export(
         files.write_text(folder / name, text)
     plots.memory(found.memory["operators"], path=folder / "memory.svg")
     files.write_json(folder / "report.json", report)
-    files.write_text(folder / "report.html", page.render(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
+    files.write_text(folder / "report.html", pages.micro(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
     log(f"wrote {len(sources)} source files, report.json, report.html and memory.svg to {folder}")
     return report
 

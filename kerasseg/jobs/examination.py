@@ -13,7 +13,7 @@ from kerasseg.data.datasets import Dataset
 from kerasseg.data.health import Health
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.tally import Tally
-from kerasseg.reports import pages, plots
+from kerasseg.reports import coloring, pages
 from kerasseg.reports.pages import Shown
 
 OVERLAYS = 24  # on the page
@@ -61,9 +61,9 @@ def _page(dataset: Dataset, found: Health, size: tuple[int, int]) -> str:
     overlays, crops = [], []
     for split, name in _chosen(found.tallies):
         example = dataset.split(split)[dataset.split(split).names.index(name)]
-        overlays.append(Shown(f"{split}/{name}", plots.overlay(example.image, example.labels, dataset.class_names)))
+        overlays.append(Shown(f"{split}/{name}", coloring.overlay(example.image, example.labels, dataset.class_names)))
         image, labels = augment(example.image, example.labels, config, random=random)
-        crops.append(Shown(name, plots.overlay(image.round().astype(np.uint8), labels, dataset.class_names)))
+        crops.append(Shown(name, coloring.overlay(image.round().astype(np.uint8), labels, dataset.class_names)))
     return pages.health(found, overlays=overlays, crops=crops, suspicious=_suspicious(dataset, found), size=size)
 
 
@@ -93,6 +93,6 @@ def _suspicious(dataset: Dataset, found: Health) -> list[Shown]:
                 for name in sorted(names & set(tallied.names)):
                     if len(shown) < SUSPICIOUS and one.kind in ("shared", "twice", "unlabelled_pictures", "exchanged"):
                         example = dataset.split(split)[dataset.split(split).names.index(name)]
-                        picture = plots.overlay(example.image, example.labels, dataset.class_names)
+                        picture = coloring.overlay(example.image, example.labels, dataset.class_names)
                         shown.append(Shown(f"{one.kind}: {split}/{name}", picture))
     return shown

@@ -13,7 +13,7 @@ from kerasseg.data.pairing import named
 from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
 from kerasseg.lite import interpreter, isolation
-from kerasseg.reports import plots
+from kerasseg.reports import coloring, plots
 from kerasseg.run import sidecar, trained
 from kerasseg.run.directory import open_run
 
@@ -103,7 +103,7 @@ def predict(paths: Sequence[str | Path], predictor: Predictor, *, output_dir: st
     written = []
     for stem, image in zip(stems, images, strict=True):
         ids = segment(predictor.predict, image, size=predictor.size)
-        for kind, pixels in (("overlay", plots.overlay(image, ids, names)), ("index", ids)):
+        for kind, pixels in (("overlay", coloring.overlay(image, ids, names)), ("index", ids)):
             written.append(folder / f"{stem}_{kind}.png")
             with files.replacing(written[-1]) as temporary:
                 Image.fromarray(pixels).save(temporary, format="PNG")

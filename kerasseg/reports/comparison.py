@@ -80,11 +80,16 @@ def class_means(row: dict) -> dict:
 
 def markdown(report: dict) -> str:
     """The table, and how its numbers came to be."""
+    columns, rows, method = table(report)
+    return "\n".join([tables.markdown(columns, rows), "", method, ""])
+
+
+def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
+    """Titles of the columns, cells a row, and how the numbers came to be."""
     columns = (
         "model", "input", "parameters", "change", "GMAC", "float mIoU", "against the first", "int8", "int8 QAT", "int8 file",
         "float32", "int8 time", "arena", "trained for",
     )  # fmt: skip
-    table = tables.markdown(columns, (_cells(row, report["rows"][0]) for row in report["rows"]))
     settings, rows = report["shared_settings"], report["rows"]
     timing = next((file["latency"] for row in rows for file in row.get("files", {}).values()), None)
     described = ", ".join(f"{name} {settings[name]}" for name in SETTINGS if name in settings)
@@ -112,7 +117,7 @@ def markdown(report: dict) -> str:
     if report.get("joined"):
         seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['precision']}, {one['cpu']})" for one in report["joined"])
         text += f" Joined later, scored and not timed: seed {seeds}."
-    return "\n".join([table, "", text, ""])
+    return columns, [_cells(row, rows[0]) for row in rows], text
 
 
 def _cells(row: dict, first: dict) -> list[str]:

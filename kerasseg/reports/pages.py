@@ -1,25 +1,29 @@
-"""HTML pages that need nothing beside themselves."""
+"""HTML pages that need nothing beside themselves, from Jinja2 templates that escape all text."""
 
 import base64
+import functools
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
-from importlib import resources
-from string import Template
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import jinja2
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
-from kerasseg.data import labels as label_tables
 from kerasseg.data.health import Health
+from kerasseg.data.labels import palette
+from kerasseg.reports import comparison
 
-WIDTH = 320  # pixels of a picture on the page
+WIDTH = 320  # pixels of a picture on a page
+MATRIX = 30  # classes; a confusion matrix of more is no table that anybody reads
+PANELS = ("image", "labels", "prediction", "errors")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture of the page.
+    """A picture of a page.
 
     Attributes:
         caption: Under it.
@@ -28,6 +32,95 @@ class Shown:
 
     caption: str
     image: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture of the page of a run, beside what the model makes of it.
+
+    Attributes:
+        rank: Why it was chosen: "worst", "median" or "best".
+        name: Of the example.
+        miou: Mean IoU of its classes, 0..1.
+        image: (H, W, 3) uint8.
+        labels: (H, W, 3) uint8, colours of the labels.
+        prediction: Likewise.
+        errors: Likewise.
+    """
+
+    rank: str
+    name: str
+    miou: float
+    image: np.ndarray
+    labels: np.ndarray
+    prediction: np.ndarray
+    errors: np.ndarray
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """What the page of a run tells.
+
+    Attributes:
+        title: Of the page.
+        class_names: One a class.
+        commands: That made the run and its files.
+        made_with: Versions and machine, a line.
+        state: A line while the training is not finished; "" after.
+        facts: Name -> value, the few numbers on top.
+        data: `Health.to_json()` of what it was trained on; None where the run kept none.
+        history: Rows of history.csv, an epoch each: column -> number, None where an epoch has none.
+        scores: `Scores.to_json()` on val; None before the first evaluation.
+        best_epoch: Whose weights they are of.
+        shown: Pictures.
+        rule: How those were chosen, a sentence.
+        keras: Scores beside which the files stand.
+        files: A row a .tflite file, of a report of `kerasseg.jobs.check`; `refused` says why one could not be scored.
+        checked: The method of those numbers, a sentence.
+        hurts: Rows of `check --per_layer` that lose most.
+        noise: The figure of all of them.
+        exports: `report` of `kerasseg.jobs.export` and its `figure`, each.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    commands: Sequence[str]
+    made_with: str
+    state: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Any] | None = None
+    history: Sequence[Mapping[str, float | None]] = ()
+    scores: Mapping[str, Any] | None = None
+    best_epoch: int = 0
+    shown: Sequence[Sample] = ()
+    rule: str = ""
+    keras: Mapping[str, Any] | None = None
+    files: Sequence[Mapping[str, Any]] = ()
+    checked: str = ""
+    hurts: Sequence[Mapping[str, Any]] = ()
+    noise: str = ""
+    exports: Sequence[Mapping[str, Any]] = ()
+
+    def curve(self, column: str, factor: float = 1.0) -> list[tuple[int, float]]:
+        """(epoch, value) of the epochs that have one."""
+        rows = ((row["epoch"], row.get(column)) for row in self.history)
+        return [(int(epoch or 0), factor * value) for epoch, value in rows if value is not None]
+
+    def shares(self) -> list[list[float]]:
+        """The confusion matrix, 0..1 of each row's labelled pixels; empty where there are too many classes to show."""
+        if self.scores is None or len(self.class_names) > MATRIX:
+            return []
+        return _by_row(self.scores["confusion"]).tolist()
+
+    def confused(self, count: int = 8) -> list[tuple[str, str, float]]:
+        """(label, taken for, share 0..1), the largest."""
+        if self.scores is None:
+            return []
+        shares = _by_row(self.scores["confusion"])
+        np.fill_diagonal(shares, 0)
+        order = np.argsort(-shares, axis=None)[:count]
+        places = [tuple(map(int, np.unravel_index(i, shares.shape))) for i in order]
+        return [(self.class_names[a], self.class_names[b], float(shares[a, b])) for a, b in places if shares[a, b] > 0]
 
 
 def health(
@@ -42,73 +135,117 @@ def health(
         suspicious: Pictures that a finding names.
         size: (height, width) of a crop.
     """
-    counts = ", ".join(f"{len(tally.names)} pictures in {split}" for split, tally in found.tallies.items())
-    sizes = ", ".join(f"{height}x{width} ({count} pictures)" for (height, width), count in found.sizes()[:8])
-    unlabelled = ", ".join(f"{100 * share:.2f} % of {split}" for split, share in found.unlabelled().items())
-    more = f"<h2>Pictures that a warning names</h2>\n{_pictures(suspicious)}" if suspicious else ""
-    return _template("health.html").substitute(
-        title=escape(f"What is in {found.dataset}"),
-        summary=escape(f"{counts}; {len(found.class_names)} classes."),
-        findings=_findings(found),
-        classes=_classes(found),
-        sizes=escape(f"Height x width: {sizes}. Unlabelled: {unlabelled}."),
-        overlays=_pictures(overlays),
-        crops=_pictures(crops),
-        size=escape(f"{size[0]}x{size[1]}"),
-        suspicious=more,
-    )
+    return _render(
+        "health.html.jinja", title=f"What is in {found.dataset}", data=_with_looks(found.to_json()), overlays=overlays,
+        crops=crops, suspicious=suspicious, size=size,
+    )  # fmt: skip
 
 
-def _findings(found: Health) -> str:
-    if not found.findings:
-        return '<p class="good">Nothing.</p>'
-    lines = []
-    for one in found.findings:
-        kind = '<span class="bad">error</span>' if one.is_error else '<span class="mild">warning</span>'
-        names = "".join(f"<li>{escape(name)}</li>" for name in one.files)
-        listed = f"<details><summary>{len(one.files)} names</summary><ul>{names}</ul></details>" if names else ""
-        lines.append(f"<li>{kind} ({escape(one.kind)}): {escape(one.text)}{listed}</li>")
-    return "<ul>" + "\n".join(lines) + "</ul>"
+def run(story: RunStory) -> str:
+    """The page of a training run."""
+    told = {name: getattr(story, name) for name in story.__dataclass_fields__} | {
+        "curve": story.curve,
+        "data": _with_looks(story.data) if story.data else None,
+        "colors": palette(story.class_names),
+        "shares": story.shares(),
+        "confused": story.confused(),
+        "noise": _inline(story.noise),
+        "exports": [{"report": one["report"], "figure": _inline(one["figure"])} for one in story.exports],
+        "shown": [_panels(one) for one in story.shown],
+    }
+    return _render("run.html.jinja", title=story.title, story=told)
 
 
-def _classes(found: Health) -> str:
-    rows = found.rows()
-    most = max((share for row in rows for share in row["share"].values()), default=0.0) or 1.0
-    colors = label_tables.palette(found.class_names)
-    head = "".join(f'<th class="n">{escape(split)} pixels</th><th class="n">share</th><th></th>' for split in found.tallies)
-    lines = []
-    for row, color in zip(rows, colors, strict=True):
-        cells = "".join(
-            f'<td class="n">{row["pixels"][split]:,}</td><td class="n">{100 * row["share"][split]:.2f} %</td>'
-            f'<td><span class="bar" style="width: {6 * row["share"][split] / most:.2f}rem"></span></td>'
-            for split in found.tallies
-        )
-        patch = f'<span class="patch" style="background: rgb{color}"></span>'
-        lines.append(
-            f'<tr><td class="n">{row["id"]}</td><td>{patch} {escape(row["class"])}</td>{cells}'
-            f'<td class="n">{row["pictures"]}</td><td class="n">{row["mean_area"]:,.0f}</td></tr>'
-        )
-    title = f'<tr><th class="n">id</th><th>class</th>{head}<th class="n">pictures</th><th class="n">mean area</th></tr>'
-    return f"<table>{title}\n" + "\n".join(lines) + "</table>"
+def micro(report: Mapping[str, Any], *, figure: str) -> str:
+    """The page of `kerasseg micro`.
+
+    Args:
+        report: What report.json holds.
+        figure: An SVG file's text.
+    """
+    return _render("micro.html.jinja", title=f"{report['file']} on a microcontroller", report=report, figure=_inline(figure))
 
 
-def _pictures(shown: Sequence[Shown]) -> str:
-    figures = (
-        f'<figure><img src="{_source(one.image)}" alt="{escape(one.caption)}">'
-        f"<figcaption>{escape(one.caption)}</figcaption></figure>"
-        for one in shown
-    )
-    return '<div class="pictures">' + "\n".join(figures) + "</div>"
+def compare(report: Mapping[str, Any], *, tradeoffs: str, classes: str, pictures: bytes) -> str:
+    """The page of `kerasseg compare`.
+
+    Args:
+        report: What compare.json holds.
+        tradeoffs: The text of tradeoffs.svg.
+        classes: Of classes.svg; "" where there is none.
+        pictures: The content of pictures.png.
+    """
+    header, rows, method = comparison.table(dict(report))
+    title = f"{len(rows)} models on {report['dataset']} {report['split']}"
+    return _render(
+        "compare.html.jinja", title=title, header=[header[0], *(f"{name}#" for name in header[1:])],
+        rows=[[cell.strip("`") for cell in row] for row in rows], method=method.replace("`", ""),
+        tradeoffs=_inline(tradeoffs), classes=_inline(classes), pictures=_embedded(pictures, "png"),
+    )  # fmt: skip
 
 
-def _source(image: np.ndarray) -> str:
-    picture = Image.fromarray(image)
-    if picture.width > WIDTH:
-        picture = picture.resize((WIDTH, max(1, round(picture.height * WIDTH / picture.width))), Image.Resampling.BILINEAR)
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kerasseg.reports"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = lambda share: "-" if share is None else f"{100 * share:.2f} %"
+    environment.filters["kib"] = lambda count: f"{count / 1024:,.1f}"
+    environment.filters["source"] = _photograph
+    return environment
+
+
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+def _with_looks(data: Mapping[str, Any]) -> dict[str, Any]:
+    """`Health.to_json()` with a colour a class, and the largest share, to which bars are drawn."""
+    names = tuple(row["class"] for row in data["classes"])
+    most = max((share for row in data["classes"] for share in row["share"].values()), default=0.0) or 1.0
+    return {**data, "colors": palette(names), "most": most}
+
+
+def _by_row(confusion: Sequence[Sequence[int]]) -> np.ndarray:
+    counts = np.array(confusion, float)
+    rows = counts.sum(1, keepdims=True)
+    return np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
+
+
+def _inline(svg: str) -> Markup:
+    """An SVG file of `plots` as an element of the page, in the page's colours."""
+    if not svg:
+        return Markup()
+    return Markup(svg[svg.index("<svg") :].replace("#000000", "currentColor").replace("fill: #ffffff", "fill: none"))
+
+
+def _panels(one: Sample) -> dict[str, Any]:
+    flat = (_flat(pixels) for pixels in (one.labels, one.prediction, one.errors))
+    sources = [_photograph(one.image), *flat]
+    panels = [{"what": what, "source": source} for what, source in zip(PANELS, sources, strict=True)]
+    return {"rank": one.rank, "name": one.name, "miou": one.miou, "panels": panels}
+
+
+def _photograph(image: np.ndarray) -> str:
     content = io.BytesIO()
-    picture.save(content, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    _small(image, Image.Resampling.BILINEAR).save(content, "JPEG", quality=85)
+    return _embedded(content.getvalue(), "jpeg")
 
 
-def _template(name: str) -> Template:
-    return Template((resources.files("kerasseg.reports") / "templates" / f"{name}.in").read_text(encoding="utf-8"))
+def _flat(image: np.ndarray) -> str:
+    """Of few colours, none of which is to be blurred."""
+    content = io.BytesIO()
+    _small(image, Image.Resampling.NEAREST).quantize(256).save(content, "PNG", optimize=True)
+    return _embedded(content.getvalue(), "png")
+
+
+def _small(image: np.ndarray, how: Image.Resampling) -> Image.Image:
+    picture = Image.fromarray(image)
+    if picture.width <= WIDTH:
+        return picture
+    return picture.resize((WIDTH, max(1, round(picture.height * WIDTH / picture.width))), how)
+
+
+def _embedded(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,5 +1,6 @@
 """Figures. The only importer of matplotlib."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,31 +14,15 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from kerasseg import files
-from kerasseg.data.labels import IGNORE_LABEL, palette
+from kerasseg.data.labels import palette
+from kerasseg.reports.coloring import UNLABELLED, colorize, errors
 from kerasseg.reports.comparison import pareto
 
 matplotlib.rcParams["svg.hashsalt"] = "kerasseg"  # names inside an SVG are random without
+matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
+matplotlib.rcParams["text.parse_math"] = False  # a class may be called a$b$
 
-RIGHT, WRONG, UNLABELLED = (225, 225, 225), (200, 30, 30), (110, 110, 110)
-
-
-def colorize(ids: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-    """Class ids (H, W) uint8 as colours (H, W, 3) uint8; 255 is grey."""
-    table = np.full((256, 3), UNLABELLED, np.uint8)
-    table[: len(class_names)] = palette(class_names)
-    return table[ids]
-
-
-def errors(labels: np.ndarray, preds: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8: red where labels and predictions differ, dark grey where nothing is labelled."""
-    out = np.where((labels == preds)[..., None], np.array(RIGHT, np.uint8), np.array(WRONG, np.uint8))
-    out[labels == IGNORE_LABEL] = UNLABELLED
-    return out
-
-
-def overlay(image: np.ndarray, ids: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-    """The image and the colours of its classes, half and half. (H, W, 3) uint8."""
-    return ((image.astype(np.uint16) + colorize(ids, class_names)) // 2).astype(np.uint8)
+_TOLD = "told:"
 
 
 def save_legend(class_names: tuple[str, ...], *, path: Path) -> None:
@@ -160,7 +145,8 @@ def tradeoffs(panels: Mapping[str, Sequence[tuple[str, float, float]]], *, path:
         front = [points[i] for i in pareto([(x, y) for _, x, y in points])]
         axes.plot([x for _, x, _ in front], [100 * y for *_, y in front], color="0.6", label="Pareto front", zorder=1)
         for name, x, y in points:
-            axes.plot(x, 100 * y, linestyle="", markersize=7, label=name, **looks[name])
+            (mark,) = axes.plot(x, 100 * y, linestyle="", markersize=7, label=name, **looks[name])
+            mark.set_gid(f"{_TOLD}{name}: {x:.3g} {cost}, {100 * y:.2f} %")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter("{x:g}")
@@ -254,4 +240,11 @@ def _save(figure: plt.Figure, path: Path) -> None:
     with files.replacing(path) as temporary:
         dated = {"Date": None} if path.suffix == ".svg" else None  # the same figure, the same file
         figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata=dated)
+        if path.suffix == ".svg":
+            temporary.write_text(_telling(temporary.read_text(encoding="utf-8")), encoding="utf-8")
     plt.close(figure)
+
+
+def _telling(svg: str) -> str:
+    """Marks whose id begins with _TOLD get the rest of it as what is said when they are pointed at."""
+    return re.sub(f' id="{_TOLD}([^"]*)">', r"><title>\1</title>", svg)

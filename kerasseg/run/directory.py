@@ -20,8 +20,9 @@ class RunDir:
 
     config.json: the settings and what they came to (`Run`); checkpoint.npz: everything a resumed run
     needs; best.weights.h5 and last.weights.h5: Keras weights as evaluated (the average, where one is
-    kept); history.csv: a row an epoch; labels.npz: pixels of each id a training picture;
-    report.json: the scores of the best weights; logs/: TensorBoard;
+    kept); best.json: scores of the best weights, of each picture, too; history.csv: a row an epoch;
+    data.json: what `kerasseg inspect` says of the data; labels.npz: pixels of each id a training
+    picture; report.json: the scores of the best weights; report.html: the page of the run; logs/: TensorBoard;
     qat/: the same of quantization-aware training.
     """
 
@@ -50,6 +51,18 @@ class RunDir:
     @property
     def report(self) -> Path:
         return self.path / "report.json"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.json"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def page(self) -> Path:
+        return self.path / "report.html"
 
     @property
     def labels(self) -> Path:

@@ -13,7 +13,17 @@ from kerasseg.score.metrics import Scores
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def evaluate(predict: Predict, split: Split, *, class_names: tuple[str, ...], size: tuple[int, int]) -> Scores:
+Each = Callable[[str, np.ndarray], None]
+
+
+def evaluate(
+    predict: Predict,
+    split: Split,
+    *,
+    class_names: tuple[str, ...],
+    size: tuple[int, int],
+    each: Each = lambda name, confusion: None,
+) -> Scores:
     """Scores anything that maps images to class ids: Keras, LiteRT and TFLite Micro alike.
 
     Every picture is letterboxed to `size`; the predictions go back to the labels' resolution before they are counted.
@@ -23,18 +33,24 @@ def evaluate(predict: Predict, split: Split, *, class_names: tuple[str, ...], si
         split: The examples.
         class_names: One a class.
         size: (height, width) that `predict` takes.
+        each: Gets the name and the confusion matrix of every picture.
 
     Raises:
         InputError: a picture or its labels cannot be used, no pixel is labelled, or `predict` gives ids outside the classes.
     """
-    (scores,), _ = evaluate_together([predict], split, class_names=class_names, size=size)
+    (scores,), _ = evaluate_together([predict], split, class_names=class_names, size=size, each=each)
     return scores
 
 
 def evaluate_together(
-    predicts: Sequence[Predict], split: Split, *, class_names: tuple[str, ...], size: tuple[int, int]
+    predicts: Sequence[Predict],
+    split: Split,
+    *,
+    class_names: tuple[str, ...],
+    size: tuple[int, int],
+    each: Each = lambda name, confusion: None,
 ) -> tuple[list[Scores], list[float]]:
-    """`evaluate` for several engines on the same pixels.
+    """`evaluate` for several engines on the same pixels; `each` gets the matrices of the first.
 
     Returns:
         The scores of each, and the share of pixels (0..1, unlabelled ones too) on which each agrees with the first.
@@ -51,7 +67,10 @@ def evaluate_together(
                 raise InputError(
                     f"the model predicts class {preds.max()}, the data set has {num_classes} classes; use its own model"
                 )
-            matrices[i] += metrics.confusion_matrix(example.labels, preds, num_classes=num_classes)
+            confusion = metrics.confusion_matrix(example.labels, preds, num_classes=num_classes)
+            matrices[i] += confusion
+            if i == 0:
+                each(example.name, confusion)
             boundaries[i] += metrics.boundary_confusion(example.labels, preds, num_classes=num_classes)
             agreeing[i] += np.count_nonzero(preds == all_preds[0])
     if not matrices[0].any():

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from kerasseg.config import TrainConfig
 from kerasseg.data import findings, health, tally
 from kerasseg.data.datasets import Dataset
+from kerasseg.data.health import Health
 from kerasseg.errors import InputError
 
 
@@ -20,8 +19,8 @@ def check_accept(accept: Sequence[str]) -> None:
 
 def examine(
     dataset: Dataset, config: TrainConfig, *, accept: Sequence[str] = (), log: Callable[[str], None] = lambda line: None
-) -> np.ndarray:
-    """Reads every picture once, says what is there, and returns the pixels of each id a training picture, (pictures, 256).
+) -> Health:
+    """Reads every picture once, says what is there, and returns it.
 
     Raises:
         InputError: something is wrong with the data that is not accepted.
@@ -44,4 +43,4 @@ def examine(
     if len(set(hashes)) == 1 < len(hashes):  # batch norms would see no variance
         first = tallies["train"].names[0]
         raise InputError(f"all {len(hashes)} training pictures are copies of {first}; give pictures that differ")
-    return tallies["train"].table
+    return found

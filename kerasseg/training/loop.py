@@ -6,9 +6,8 @@ import io
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -27,8 +26,11 @@ from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
-from kerasseg.training import admission, callbacks, losses, schedules
+from kerasseg.training import admission, backends, callbacks, journal, losses, schedules
 from kerasseg.training.averaging import AveragingModel
+
+if TYPE_CHECKING:
+    from kerasseg.reports.pages import RunStory
 
 BATCH_SIZE = 8  # where none is asked and there are as many pictures
 
@@ -89,14 +91,16 @@ def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Calla
             "variance, and validation would run another network than training; give at least 2"
         )
     directory.refuse_other(run)
-    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=_made_with())
+    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with())
     _go_on(run, dataset, log)
     files.remove_leftovers(workdir)
-    table = admission.examine(dataset, config, accept=accept, log=log)
+    found = admission.examine(dataset, config, accept=accept, log=log)
+    table = found.tallies["train"].table
     training = _Training(run, splits, table.sum(0), log)
     checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
     histogram.save(run, table)
+    files.write_json(run.directory.data, found.to_json())
     return training.run_epochs()
 
 
@@ -120,11 +124,6 @@ def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> N
         log(f"begun with {before}, goes on with {now}: the weights will not be those of an undisturbed run")
 
 
-def _made_with() -> dict[str, str]:
-    backend = keras.backend.backend()
-    return {"backend": f"{backend} {metadata.version(backend)}", "keras": f"Keras {keras.__version__}"}
-
-
 class _Training:
     """One run's model, averages and progress."""
 
@@ -134,9 +133,10 @@ class _Training:
         self.train_split, self.val_split = splits
         self.pixels = pixels  # of each id in the training split, (256,)
         self.progress = checkpoint.Progress()
+        self.shown: list | None = None  # pictures of the page, as the best weights segment them
         checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
-        _unlimited()
-        with _building():
+        backends.unlimited()
+        with backends.building():
             self._build(run, log)
 
     def _build(self, run: Run, log: Callable[[str], None]) -> None:
@@ -145,9 +145,9 @@ class _Training:
         classes, momentum = run.num_classes, config.bn_momentum
         model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
         eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
-        fast = with_fast_kernels(model)
+        fast = backends.with_fast_kernels(model)
         self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
-        self.eval_model = with_fast_kernels(eval_model)
+        self.eval_model = backends.with_fast_kernels(eval_model)
         if not self.directory.checkpoint.exists():
             if config.init_weights:
                 trained.load_weights(self.model, Path(config.init_weights))
@@ -162,7 +162,7 @@ class _Training:
         self.optimizer.build(self.model.trainable_variables)
         self.model.averaging(self.optimizer, decay=config.ema_decay)
         loss = losses.build_loss(config, counts=lambda: self.pixels[: run.num_classes])
-        compile_model(self.model, self.optimizer, loss)
+        backends.compile_model(self.model, self.optimizer, loss)
         log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
 
     def run_epochs(self) -> Scores:
@@ -172,14 +172,16 @@ class _Training:
             self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
         for epoch in range(self.progress.epoch, config.epochs):
             start = time.perf_counter()
-            row: dict = {"epoch": epoch + 1, "loss": self._fit(epoch), "backend": _made_with()["backend"]}
+            row: dict = {"epoch": epoch + 1, "loss": self._fit(epoch), "backend": backends.made_with()["backend"]}
             row["learning_rate"] = float(self.optimizer.learning_rate)
             row["seconds"] = time.perf_counter() - start  # without the evaluation
-            scores = None
+            found = None
             if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
-                scores = self._evaluate()
+                scores, found = self._evaluate(epoch + 1)
                 row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
-            self._save(row, scores)
+            self._save(row, found)
+            if found is not None and epoch + 1 < config.epochs:
+                self._page()
         return self._report()
 
     def _fit(self, epoch: int) -> float:
@@ -209,21 +211,31 @@ class _Training:
             ],
         )
 
-    def _evaluate(self) -> Scores:
+    def _evaluate(self, epoch: int) -> tuple[Scores, journal.Evaluation]:
         for variable, average in zip(self.eval_model.weights, self.model.averages, strict=True):
             variable.assign(ops.copy(average.value))  # JAX donates what its models hold
-        predict = trained.predictor(self.eval_model)
-        return evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
+        return self._scored(epoch)
 
-    def _save(self, row: dict, scores: Scores | None) -> None:
+    def _scored(self, epoch: int) -> tuple[Scores, journal.Evaluation]:
+        """Of what `eval_model` holds: the weights of that epoch."""
+        found = journal.Evaluation(epoch, {})
+        names, size = self.run.class_names, self.run.eval_size
+        predict = trained.predictor(self.eval_model)
+        scores = evaluate(predict, self.val_split, class_names=names, size=size, each=found.add)
+        found.scores = scores.to_json()
+        return scores, found
+
+    def _save(self, row: dict, found: journal.Evaluation | None) -> None:
         """Writes weights first and the checkpoint last: killed in between, the epoch is simply done again."""
         progress = self.progress
-        if progress.add(row, scores.miou if scores else None):
+        if progress.add(row, row.get("val_miou")) and found:
             checkpoint.save_weights(self.eval_model, self.directory.best_weights)
-        if scores is not None:
+            journal.keep(self.run, found)
+            self.shown = None
+        if found is not None:
             checkpoint.save_weights(self.eval_model, self.directory.last_weights)
             self.log(
-                f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * scores.miou:.2f} %, "
+                f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * row['val_miou']:.2f} %, "
                 f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
             )
         arrays = {f"model/{v.path}": ops.convert_to_numpy(v) for v in self.model.weights}
@@ -252,10 +264,25 @@ class _Training:
         writer.writerows(self.progress.history)
         files.write_text(self.directory.history, text.getvalue())
 
+    def _page(self) -> None:
+        """Writes the page of the run, as far as it is."""
+
+        def told() -> "RunStory":
+            best = journal.kept(self.run)
+            if best and self.shown is None:
+                if best.epoch != self.progress.epoch:
+                    self.eval_model.load_weights(self.directory.best_weights)
+                predict = trained.predictor(self.eval_model)
+                self.shown = journal.samples(self.run, self.val_split, predict, best.by_picture)
+            return journal.story(self.run, best=best, shown=self.shown or (), about=provenance())
+
+        journal.write(self.run, told, log=self.log)
+
     def _report(self) -> Scores:
         self.eval_model.load_weights(self.directory.best_weights)
-        predict = trained.predictor(self.eval_model)
-        scores = evaluate(predict, self.val_split, class_names=self.run.class_names, size=self.run.eval_size)
+        scores, found = self._scored(self.progress.best_epoch)
+        if journal.kept(self.run) != found:  # those of an earlier version kept none
+            journal.keep(self.run, found)
         report = {
             "split": "val",
             "size": list(self.run.eval_size),
@@ -267,38 +294,5 @@ class _Training:
             **provenance(),
         }
         files.write_json(self.directory.report, report)
+        self._page()
         return scores
-
-
-def _building() -> AbstractContextManager:
-    """Where a network is made: under JAX on the processor, since every shape of a fresh weight is compiled by itself."""
-    if keras.backend.backend() != "jax":
-        return nullcontext()
-    import jax
-
-    return jax.default_device(jax.local_devices(backend="cpu")[0])
-
-
-def _unlimited() -> None:
-    """Keras' limits for trying a script out, KERAS_MAX_EPOCHS and its like, would end every epoch here before it began."""
-    keras.config.set_max_epochs(None)
-    keras.config.set_max_steps_per_epoch(None)
-
-
-def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.losses.Loss) -> None:
-    """Makes a model ready to train, the way that is fastest under the backend."""
-    # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
-    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
-
-
-def with_fast_kernels(model: keras.Model) -> keras.Model:
-    """The same model, its weights too, computed faster than Keras computes it where the backend can."""
-    if keras.backend.backend() == "torch":
-        from kerasseg.models import torch_kernels
-
-        return torch_kernels.clone(model)
-    if keras.backend.backend() == "jax":
-        from kerasseg.models import jax_kernels
-
-        return jax_kernels.clone(model)
-    return model

@@ -5,7 +5,7 @@ from PIL import Image
 
 from kerasseg.int8 import noise
 from kerasseg.mcu import memory
-from kerasseg.reports import plots
+from kerasseg.reports import coloring, plots
 from kerasseg.score import metrics
 
 NAMES = ("background", "disc", "box")
@@ -13,12 +13,12 @@ NAMES = ("background", "disc", "box")
 
 def test_colours_and_errors():
     labels = np.array([[0, 1, 255]], np.uint8)
-    colors = plots.colorize(labels, NAMES)
+    colors = coloring.colorize(labels, NAMES)
     assert tuple(colors[0, 0]) == (0, 0, 0)
-    assert tuple(colors[0, 2]) == plots.UNLABELLED
-    shown = plots.errors(labels, np.array([[0, 2, 1]], np.uint8))
-    assert [tuple(pixel) for pixel in shown[0]] == [plots.RIGHT, plots.WRONG, plots.UNLABELLED]
-    half = plots.overlay(np.full((1, 3, 3), 200, np.uint8), labels, NAMES)
+    assert tuple(colors[0, 2]) == coloring.UNLABELLED
+    shown = coloring.errors(labels, np.array([[0, 2, 1]], np.uint8))
+    assert [tuple(pixel) for pixel in shown[0]] == [coloring.RIGHT, coloring.WRONG, coloring.UNLABELLED]
+    half = coloring.overlay(np.full((1, 3, 3), 200, np.uint8), labels, NAMES)
     assert tuple(half[0, 0]) == (100, 100, 100)  # black and 200, half and half
 
 
@@ -57,13 +57,14 @@ def test_figures_of_a_comparison(tmp_path):
     panels = {"GMAC": [("small", 1.0, 0.5), ("large", 10.0, 0.7), ("worse", 12.0, 0.6)], "int8 latency, ms": []}
     plots.tradeoffs(panels, path=tmp_path / "tradeoffs.svg")
     text = (tmp_path / "tradeoffs.svg").read_text()
-    assert all(f"<!-- {word} -->" in text for word in ("small", "large", "worse", "GMAC", "Pareto front"))
-    assert all(f"<!-- {cost} -->" in text for cost in (1, 5, 10))  # plain numbers, not powers of ten
+    assert all(f">{word}</text>" in text for word in ("small", "large", "worse", "GMAC", "Pareto front"))
+    assert "<title>worse: 12 GMAC, 60.00 %</title>" in text  # said when pointed at
+    assert all(f">{cost}</text>" in text for cost in (1, 5, 10))  # plain numbers, not powers of ten
     assert "latency" not in text  # a panel without points is left out
     scored = {"class_names": list(NAMES), "iou": [0.9, None, 0.25], "miou": 0.575}
     plots.class_iou([("full", scored), ("sliced", scored)], path=tmp_path / "classes.svg")
     text = (tmp_path / "classes.svg").read_text()
-    assert all(f"<!-- {word} -->" in text for word in ("full, mIoU 57.5 %", "90", "25", "disc"))
+    assert all(f">{word}</text>" in text for word in ("full, mIoU 57.5 %", "90", "25", "disc"))
     labels = np.zeros((20, 30), np.uint8)
     row = (np.zeros((20, 30, 3), np.uint8), labels, [labels + 1, labels + 2, labels, labels])  # six panels: two lines
     plots.segmented([row, row], names=["a", "b", "c", "d"], class_names=NAMES, path=tmp_path / "segmented.png")

@@ -1,0 +1,46 @@
+"""What a training asks of its Keras backend: where to build, how to compile, and the faster kernels it has."""
+
+from contextlib import AbstractContextManager, nullcontext
+from importlib import metadata
+
+import keras
+
+
+def made_with() -> dict[str, str]:
+    """Backend and Keras, with their versions."""
+    backend = keras.backend.backend()
+    return {"backend": f"{backend} {metadata.version(backend)}", "keras": f"Keras {keras.__version__}"}
+
+
+def building() -> AbstractContextManager:
+    """Where a network is made: under JAX on the processor, since every shape of a fresh weight is compiled by itself."""
+    if keras.backend.backend() != "jax":
+        return nullcontext()
+    import jax
+
+    return jax.default_device(jax.local_devices(backend="cpu")[0])
+
+
+def unlimited() -> None:
+    """Keras' limits for trying a script out, KERAS_MAX_EPOCHS and its like, would end every epoch here before it began."""
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+
+
+def compile_model(model: keras.Model, optimizer: keras.Optimizer, loss: keras.losses.Loss) -> None:
+    """Makes a model ready to train, the way that is fastest under the backend."""
+    # XLA is the way to run JAX; TensorFlow on a CPU is several times slower with it (BUILD.md).
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+
+
+def with_fast_kernels(model: keras.Model) -> keras.Model:
+    """The same model, its weights too, computed faster than Keras computes it where the backend can."""
+    if keras.backend.backend() == "torch":
+        from kerasseg.models import torch_kernels
+
+        return torch_kernels.clone(model)
+    if keras.backend.backend() == "jax":
+        from kerasseg.models import jax_kernels
+
+        return jax_kernels.clone(model)
+    return model

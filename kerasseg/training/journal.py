@@ -1,0 +1,153 @@
+"""The page of a run, from what lies in its directory: written while it trains, and by `kerasseg report`."""
+
+import csv
+import dataclasses
+import importlib.util
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasseg import files
+from kerasseg.config import TrainConfig
+from kerasseg.data.letterbox import segment
+from kerasseg.data.splits import Split
+from kerasseg.run.directory import Run
+from kerasseg.score import metrics
+from kerasseg.score.evaluation import Predict
+
+if TYPE_CHECKING:
+    from kerasseg.reports.pages import RunStory, Sample
+
+EACH = 4  # pictures of the worst, the median and the best
+
+
+@dataclass
+class Evaluation:
+    """The scores of a run's best weights, and of every picture by itself.
+
+    Attributes:
+        epoch: Whose weights they are of.
+        scores: Of the whole split.
+        by_picture: Name -> mean IoU of the classes that are in the picture's labels or predictions, 0..1.
+    """
+
+    epoch: int
+    scores: dict[str, Any]
+    by_picture: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, confusion: np.ndarray) -> None:
+        """Takes the confusion matrix of one picture; one without a label counts for nothing."""
+        if confusion.any():
+            self.by_picture[name] = float(np.nanmean(metrics.class_iou(confusion)))
+
+
+def keep(run: Run, found: Evaluation) -> None:
+    """Writes best.json."""
+    files.write_json(run.directory.best, dataclasses.asdict(found))
+
+
+def kept(run: Run) -> Evaluation | None:
+    """What `keep` wrote; None where it is not there, as in runs of version 0.1."""
+    return Evaluation(**files.read_json(run.directory.best)) if run.directory.best.is_file() else None
+
+
+def chosen(by_picture: Mapping[str, float]) -> list[tuple[str, str]]:
+    """(rank, name): the worst, the median and the best by IoU, EACH of them, none twice; all where there are few."""
+    order = sorted(by_picture, key=lambda name: (by_picture[name], name))
+    first = max(EACH, (len(order) - EACH) // 2)
+    parts = {"worst": order[:EACH], "median": order[first : first + EACH], "best": order[max(EACH, len(order) - EACH) :]}
+    taken: dict[str, str] = {}
+    for rank in ("worst", "best", "median"):
+        taken |= {name: rank for name in parts[rank] if name not in taken}
+    return [(taken[name], name) for name in order if name in taken]
+
+
+def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, float]) -> list["Sample"]:
+    """The pictures of the page, segmented again."""
+    from kerasseg.reports import coloring, pages
+
+    found = []
+    for rank, name in chosen(by_picture):
+        example = split[split.names.index(name)]
+        ids = segment(predict, example.image, size=run.eval_size)
+        colored = (coloring.colorize(example.labels, run.class_names), coloring.colorize(ids, run.class_names))
+        wrong = coloring.errors(example.labels, ids)
+        found.append(pages.Sample(rank, name, by_picture[name], example.image, *colored, wrong))
+    return found
+
+
+def story(
+    run: Run, *, best: Evaluation | None, shown: Sequence["Sample"] = (), about: Mapping[str, Any], **more: Any
+) -> "RunStory":
+    """What the page tells of a run.
+
+    Args:
+        run: The run.
+        best: Of its best weights; None before there are any.
+        shown: From `samples`.
+        about: Versions and machine, of `provenance`.
+        more: Further attributes of the story.
+    """
+    from kerasseg.reports import pages
+
+    history = _history(run)
+    done = int(history[-1]["epoch"] or 0) if history else 0
+    data = files.read_json(run.directory.data) if run.directory.data.is_file() else None
+    facts = {}
+    if best:
+        facts = {"val mIoU": f"{100 * best.scores['miou']:.2f} %", "best epoch": f"{best.epoch} of {run.config.epochs}"}
+    if data:
+        facts |= {f"{split} pictures": f"{count:,}" for split, count in data["pictures"].items()}
+    facts |= {"classes": str(run.num_classes), "input, evaluated": "{}x{}".format(*run.eval_size)}
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if version)
+    begun = f"begun with {' and '.join(run.made_with.values())}; " if run.made_with else ""
+    commit = f"; commit {about['commit']}" if about["commit"] else ""
+    told: dict[str, Any] = {
+        "commands": [train_command(run)],
+        "state": "" if done >= run.config.epochs else f"Not finished: epoch {done} of {run.config.epochs} is done.",
+        "rule": f"The {EACH} pictures of val with the lowest, the median and the highest mean IoU of their own classes.",
+    }
+    return pages.RunStory(
+        title=f"{run.config.model} on {run.config.dataset}: {run.directory.path.resolve().name}",
+        class_names=run.class_names,
+        made_with=f"{begun}page made with {versions}; {about['cpu']}{commit}",
+        facts=facts,
+        data=data,
+        history=history,
+        scores=best.scores if best else None,
+        best_epoch=best.epoch if best else 0,
+        shown=shown,
+        **(told | more),
+    )
+
+
+def train_command(run: Run) -> str:
+    """The command that trains the run: what differs from the defaults."""
+    default = dataclasses.asdict(TrainConfig())
+    flags = []
+    for name, value in dataclasses.asdict(run.config).items():
+        if value != default[name] or name in ("model", "dataset", "size"):
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            flags.append(f"--no{name}" if value is False else shlex.quote(f"--{name}={text}"))
+    return " ".join(["kerasseg train", *flags, shlex.quote(f"--workdir={run.directory.path}")])
+
+
+def write(run: Run, told: Callable[[], "RunStory"], *, log: Callable[[str], None]) -> bool:
+    """Writes the page; where Jinja2 is missing, as in an installation without requirements, says so instead."""
+    if importlib.util.find_spec("jinja2") is None:
+        log(f"no {run.directory.page.name}: pip install jinja2 matplotlib")
+        return False
+    from kerasseg.reports import pages
+
+    files.write_text(run.directory.page, pages.run(told()))
+    return True
+
+
+def _history(run: Run) -> list[dict[str, float | None]]:
+    if not run.directory.history.is_file():
+        return []
+    with run.directory.history.open(encoding="utf-8", newline="") as file:
+        return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]

@@ -1,0 +1,117 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from kerasseg import files, jobs
+from kerasseg.run.directory import open_run
+from kerasseg.training import journal
+from tests.conftest import SHORT, assert_one_line, kerasseg, looked_at
+
+
+@pytest.fixture
+def run(short, short_run, short_int8, tmp_path):
+    """A copy of the finished run with its int8 file inside."""
+    copy = tmp_path / "run"
+    shutil.copytree(short_run, copy)
+    for suffix in ("", ".json"):
+        shutil.copy(f"{short_int8}{suffix}", copy / f"int8.tflite{suffix}")
+    return copy
+
+
+def test_training_leaves_a_page(short_run):
+    page = (short_run / "report.html").read_text(encoding="utf-8")
+    assert "Not finished" not in page
+    assert page.count("<img") == 4 * 4  # all four pictures of val
+    assert "kerasseg train --model=short --dataset=shapes" in page
+    report, best = (files.read_json(short_run / name) for name in ("report.json", "best.json"))
+    assert best["scores"] == report["scores"]
+    assert len(best["by_picture"]) == SHORT.val_examples
+    assert f"mIoU {100 * report['scores']['miou']:.2f} %" in page
+    data = files.read_json(short_run / "data.json")
+    assert data["pictures"] == {"train": 8, "val": 4}
+    for row in data["classes"]:
+        assert f"{row['pixels']['train']:,}" in page
+
+
+def test_files_and_memory_come_beside_keras(run, browser, tmp_path):
+    exported = kerasseg("micro", f"--tflite={run / 'int8.tflite'}", f"--output_dir={run / 'mcu'}", "--pictures=2")
+    assert exported.returncode == 0, exported.stderr
+    (run / "foreign.tflite").write_bytes((run / "int8.tflite").read_bytes()[:-1])
+    result = kerasseg("report", f"--workdir={run}")
+    assert result.returncode == 0, result.stderr
+    assert "scoring Keras and 1 file(s)" in result.stdout
+    tab = looked_at(browser, run / "report.html", width=1400, scheme="light")
+    text = tab.inner_text("body")
+    checked = files.read_json(run / "check.json")
+    (entry,) = checked["files"]
+    assert f"int8.tflite\t{100 * entry['tflite']['miou']:.2f} %" in text
+    assert f"{entry['latency'][0]['median_ms']:.2f}" in text
+    assert "of unknown origin" in text
+    assert "Where int8 hurts" in text
+    assert "On a microcontroller: int8.tflite" in text
+    assert f"{files.read_json(run / 'mcu' / 'report.json')['arena']['total_bytes'] / 1024:,.1f}" in text
+    looked_at(browser, run / "report.html", width=390, scheme="dark")
+    # What is known is not measured again, and elsewhere goes what is asked for.
+    again = kerasseg("report", f"--workdir={run}", f"--output={tmp_path / 'other.html'}")
+    assert again.returncode == 0, again.stderr
+    assert "scoring" not in again.stdout
+    assert (tmp_path / "other.html").read_text() == (run / "report.html").read_text()
+
+
+def test_a_file_of_other_weights_is_shown_as_such(run):
+    story = files.read_json(run / "int8.tflite.json") | {"weights_sha256": "0" * 64}
+    files.write_json(run / "int8.tflite.json", story)
+    path = jobs.report(run)
+    assert "was made from other weights than the best of" in path.read_text(encoding="utf-8")
+    assert not (run / "check.json").exists()
+
+
+def test_a_run_that_kept_no_scores_is_evaluated(run):
+    before = files.read_json(run / "best.json")
+    for name in ("best.json", "data.json"):
+        (run / name).unlink()
+    path = jobs.report(run, measure=False)
+    assert files.read_json(run / "best.json") == before
+    assert "This run keeps no table of its data" in path.read_text(encoding="utf-8")
+
+
+def test_what_is_no_run_or_no_export_is_refused(run, tmp_path):
+    assert_one_line(kerasseg("report"), "--workdir is missing")
+    assert_one_line(kerasseg("report", f"--workdir={tmp_path / 'none'}"), "is no run directory")
+    assert_one_line(
+        kerasseg("report", f"--workdir={run}", "--nomeasure", f"--micro={tmp_path}"), "holds no export of kerasseg micro"
+    )
+    (tmp_path / "mcu").mkdir()
+    (tmp_path / "mcu" / "report.json").write_text(json.dumps({"sha256": "1"}))
+    (tmp_path / "mcu" / "memory.svg").write_text("<svg/>")
+    result = kerasseg("report", f"--workdir={run}", "--nomeasure", f"--micro={tmp_path / 'mcu'}")
+    assert_one_line(result, "is of a file that is not in")
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 11, 12, 13, 50])
+def test_pictures_are_chosen_by_rule(count):
+    by_picture = {f"p{i:02}": i / 100 for i in np.random.default_rng(count).permutation(count)}
+    found = journal.chosen(by_picture)
+    names = [name for _, name in found]
+    assert names == sorted(set(names))  # none twice, the worst first
+    assert len(names) == min(count, 12)
+    if count >= 12:
+        ranks = {rank: [name for r, name in found if r == rank] for rank in ("worst", "median", "best")}
+        order = sorted(by_picture)
+        assert ranks["worst"] == order[:4]
+        assert ranks["best"] == order[-4:]
+        middle = [order.index(name) for name in ranks["median"]]
+        assert abs(np.mean(middle) - (count - 1) / 2) <= 0.5
+
+
+def test_the_command_on_the_page_makes_the_same_run(short_run):
+    from kerasseg import cli
+    from kerasseg.config import TrainConfig
+    from kerasseg.train import TrainOptions
+
+    run = open_run(short_run)
+    words = journal.train_command(run).split()
+    assert words[:2] == ["kerasseg", "train"]
+    assert cli.part(cli.parse(TrainOptions, words[1:]), TrainConfig) == run.config
