@@ -13,7 +13,7 @@ VERBS = {
     "inspect": "what is in a data set and what is wrong with it, as a table and a page",
     "train": "trains a model and leaves a run directory; the same command again resumes it",
     "evaluate": "the scores of a run on a split",
-    "predict": "pictures in, overlays and index maps out",
+    "predict": "pictures, folders and videos in, overlays, class maps and polygons out",
     "report": "one page of a run, with its curves, scores, pictures, files and memory",
     "compare": "several runs in one table, with what each costs and reaches in float and in int8",
     "summary": "every model with its parameters and multiply-accumulates",

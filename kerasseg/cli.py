@@ -101,7 +101,7 @@ def parse(options: type, argv: Sequence[str]) -> Any:
         from_file = {name: getattr(base, name) for name in stored}
         given = from_file | given
     if positional:
-        given["arguments"] = tuple(rest)
+        given["arguments"] = _at_home(tuple(rest)) if free and free.metadata["path"] else tuple(rest)
     for field in fields:
         if field.metadata["path"] and field.name in given:
             given[field.name] = _at_home(given[field.name])

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import time
 from collections.abc import Callable
 
 _NOBODY_LISTENS = {errno.EPIPE, errno.EIO}  # a pipe whose reader has ended, a terminal that was closed
@@ -23,13 +24,28 @@ class _Steady(io.FileIO):
 
 
 def bar(what: str) -> Callable[[int, int], None]:
-    """Shows how many of many are done, on one line of stderr where that is a terminal."""
+    """Shows how many of many are done and how long the others take, on one line of stderr where that is a terminal.
+
+    What it returns takes how many are done, and of how many; 0 where nobody knows.
+    """
+    start = time.monotonic()
 
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
-            print(f"\r{done} of {total} {what}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            line, passed = f"{done} of {total} {what}" if total else f"{done} {what}", time.monotonic() - start
+            if 0 < done < total:
+                line += f", {duration(passed / done * (total - done))} left"
+            print(f"\r{line:<60}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return show
+
+
+def duration(seconds: float) -> str:
+    """For people: "42 s", "3 min 5 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def steady() -> None:

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,16 @@ def write_picture(path: Path, pixels: np.ndarray, **options) -> Path:
     """Writes an array as a picture, folders included."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def write_video(path: Path, frames: Sequence[np.ndarray], *, rate: int = 10) -> Path:
+    """Writes frames (H, W, 3) uint8 as a video."""
+    from kerasseg.data import video
+
+    with video.Writer(path, rate=Fraction(rate)) as writer:
+        for frame in frames:
+            writer.add(frame)
     return path
 
 

@@ -1,23 +1,35 @@
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kerasseg.data import pictures
-from kerasseg.jobs import predict
+from kerasseg.data import pictures, video
+from kerasseg.errors import InputError
+from kerasseg.jobs import PredictSettings, predict
 from kerasseg.jobs.prediction import Predictor
-from tests.conftest import WITH_SHORT, assert_one_line, command, kerasseg, write_picture
+from kerasseg.reports import coloring
+from tests.conftest import WITH_SHORT, assert_one_line, command, kerasseg, write_picture, write_video
+
+HALVES = Predictor(lambda x: x[..., 0] // 128, (64, 64), ("background", "high"))
+
+
+def _noise(path, height, width=50, seed=0):
+    return write_picture(path, np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def _relative(found, folder):
+    return [str(path.relative_to(folder)) for path in found.written]
 
 
 def test_pictures_of_any_size_keep_it(tmp_path):
-    rng = np.random.default_rng(0)
-    paths = [write_picture(tmp_path / f"{h}.png", rng.integers(0, 256, (h, 50, 3), np.uint8)) for h in (30, 200)]
-    predictor = Predictor(lambda x: x[..., 0] // 128, (64, 64), ("low", "high"))
-    written = predict(paths, predictor, output_dir=tmp_path / "out")
-    assert [path.name for path in written] == [
+    paths = [_noise(tmp_path / f"{h}.png", h) for h in (30, 200)]
+    found = predict(paths, HALVES, output_dir=tmp_path / "out")
+    assert [path.name for path in found.written] == [
         "30_overlay.png", "30_index.png", "200_overlay.png", "200_index.png", "legend.png",
     ]  # fmt: skip
+    assert (found.pictures, found.refused) == (2, ())
     for height in (30, 200):
         assert pictures.read_image(tmp_path / "out" / f"{height}_overlay.png").shape == (height, 50, 3)
         ids = pictures.read_labels(tmp_path / "out" / f"{height}_index.png")
@@ -25,15 +37,94 @@ def test_pictures_of_any_size_keep_it(tmp_path):
         assert set(np.unique(ids)) <= {0, 1}
 
 
-def test_a_bad_picture_among_good_ones_leaves_nothing(tmp_path):
-    good = write_picture(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
-    (tmp_path / "b.png").write_text("no picture")
-    nothing = Predictor(lambda images: pytest.fail("no picture should come so far"), (8, 8), ("a",))
-    with pytest.raises(ValueError, match=r"b.png cannot be decoded"):
-        predict([good, tmp_path / "b.png"], nothing, output_dir=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    with pytest.raises(ValueError, match="2 pictures are called a"):
-        predict([good, good], nothing, output_dir=tmp_path / "out")
+def test_a_bad_picture_is_named_and_the_rest_goes_on(tmp_path):
+    paths = [_noise(tmp_path / f"{name}.png", 8) for name in "ac"]
+    bad = tmp_path / "b.png"
+    bad.write_text("no picture")
+    lines = []
+    found = predict([paths[0], bad, paths[1]], HALVES, output_dir=tmp_path / "out", log=lines.append)
+    assert found.refused == ((str(bad), lines[0].removeprefix("not read: ")),)
+    assert "b.png cannot be decoded" in lines[0]
+    assert _relative(found, tmp_path / "out") == [
+        "a_overlay.png", "a_index.png", "c_overlay.png", "c_index.png", "legend.png",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"b.png cannot be decoded"):
+        predict([bad, paths[1]], HALVES, output_dir=tmp_path / "strict", settings=PredictSettings(strict=True))
+    with pytest.raises(InputError, match=r"nothing could be read: .*b.png cannot be decoded"):
+        predict([bad], HALVES, output_dir=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_folders_never_collide(tmp_path):
+    for name in ("in/a/x.png", "in/b/x.png", "in/b/deep/x.jpg", "in/b/deep/x.png"):
+        _noise(tmp_path / name, 8)
+    found = predict([tmp_path / "in"], HALVES, output_dir=tmp_path / "in" / "out", settings=PredictSettings(save=("index",)))
+    names = ["a/x_index.png", "b/deep/x.jpg_index.png", "b/deep/x.png_index.png", "b/x_index.png", "legend.png"]
+    assert _relative(found, tmp_path / "in" / "out") == names
+    again = predict([tmp_path / "in"], HALVES, output_dir=tmp_path / "in" / "out", settings=PredictSettings(save=("index",)))
+    assert again.written == found.written  # its own outputs are no inputs
+
+
+@pytest.mark.parametrize("form", ["labelme", "coco"])
+def test_polygons_go_back_into_a_data_set(tmp_path, form):
+    """What is predicted, saved as an annotation tool would, and prepared again, is the same to the pixel."""
+    for i in range(3):
+        _noise(tmp_path / "in" / f"p{i}.png", 40, seed=i)
+    settings = PredictSettings(save=("index", "mask", "json"), polygons=form)
+    predict([tmp_path / "in"], HALVES, output_dir=tmp_path / "out", settings=settings)
+    for i in range(3):
+        colors = np.asarray(Image.open(tmp_path / "out" / f"p{i}_mask.png"))
+        ids = pictures.read_labels(tmp_path / "out" / f"p{i}_index.png")
+        np.testing.assert_array_equal(colors, coloring.colorize(ids, HALVES.class_names))
+    export = tmp_path / "export"
+    export.mkdir()
+    for path in tmp_path.glob("out/*.json"):
+        (export / path.name).write_text(path.read_text())
+    result = kerasseg("prepare", f"--source={export}", f"--output_dir={tmp_path / 'data'}", "--val_fraction=0.4")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "data" / "classes.txt").read_text() == "background\nhigh\n"
+    labels = {path.stem: path for path in (tmp_path / "data" / "labels").rglob("*.png")}
+    assert sorted(labels) == ["p0", "p1", "p2"]
+    for name, path in labels.items():
+        expected = pictures.read_labels(tmp_path / "out" / f"{name}_index.png")
+        np.testing.assert_array_equal(pictures.read_labels(path), expected)
+    with pytest.raises(InputError, match="would be written over, and may have been corrected by hand"):
+        predict([tmp_path / "in"], HALVES, output_dir=tmp_path / "out", settings=settings)
+
+
+def test_videos_frame_by_frame(tmp_path):
+    pytest.importorskip("av", reason="no PyAV; pip install 'kerasseg[video]'")
+    frames = [np.full((48, 64, 3), value, np.uint8) for value in (0, 250, 0, 250, 0)]
+    path = write_video(tmp_path / "film.mp4", frames)
+    settings = PredictSettings(save=("overlay", "index", "json"), every=2, frames=2)
+    found = predict([path], HALVES, output_dir=tmp_path / "out", settings=settings)
+    assert found.pictures == 2
+    assert _relative(found, tmp_path / "out") == [
+        "film_overlay.mp4", "film/000000.png", "film/000000_index.png", "film/000000.json",
+        "film/000002.png", "film/000002_index.png", "film/000002.json", "labels.txt", "legend.png",
+    ]  # fmt: skip
+    overlay = video.Reader(tmp_path / "out" / "film_overlay.mp4")
+    assert overlay.rate == 5
+    assert len(list(overlay)) == 2
+    overlay.close()
+    (tmp_path / "bad.mp4").write_text("no video")
+    found = predict([tmp_path / "bad.mp4", path], HALVES, output_dir=tmp_path / "both")
+    assert found.pictures == 5
+    assert "bad.mp4 cannot be opened as video" in found.refused[0][1]
+    assert pictures.read_labels(tmp_path / "both" / "film" / "000001_index.png").min() == 1
+
+
+def test_one_picture_is_in_memory_at_a_time(tmp_path):
+    """What a picture takes is let go of before the next is read."""
+    paths = [_noise(tmp_path / f"{i}.png", 600, 800) for i in range(12)]
+    one = 600 * 800 * 3
+    peaks = []
+    for count in (2, 12):
+        tracemalloc.start()
+        predict(paths[:count], HALVES, output_dir=tmp_path / "out")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < one  # ten more pictures and not one more in memory
 
 
 def test_all_eight_orientations_are_written_upright(short_run, tmp_path):
@@ -66,3 +157,11 @@ def test_the_command(short_run, tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == ["legend.png", "street_index.png", "street_overlay.png"]
     assert_one_line(kerasseg("predict", f"--workdir={short_run}", picture), "--output_dir is missing")
     assert_one_line(kerasseg("predict", picture, "--output_dir=x"), "give --workdir of a run, --tflite=FILE")
+    assert_one_line(
+        kerasseg("predict", f"--workdir={short_run}", "--save=nothing", picture, "--output_dir=x"), "give some of overlay"
+    )
+    assert "1 pictures in " in result.stdout
+    (tmp_path / "bad.jpg").write_text("no picture")
+    result = kerasseg("predict", f"--workdir={short_run}", tmp_path / "bad.jpg", picture, f"--output_dir={tmp_path / 'out'}")
+    assert result.returncode == 1
+    assert f"NOT MET: 1 could not be read: {tmp_path / 'bad.jpg'}" in result.stdout

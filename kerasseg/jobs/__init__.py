@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kerasseg.jobs.settings import CompareSettings as CompareSettings
     from kerasseg.jobs.settings import ConversionSettings as ConversionSettings
     from kerasseg.jobs.settings import ExportSettings as ExportSettings
+    from kerasseg.jobs.settings import PredictSettings as PredictSettings
     from kerasseg.jobs.settings import PrepareSettings as PrepareSettings
     from kerasseg.jobs.verification import check as check
 
@@ -26,6 +27,7 @@ __all__ = [
     "CompareSettings",
     "ConversionSettings",
     "ExportSettings",
+    "PredictSettings",
     "PrepareSettings",
     "check",
     "compare",
@@ -50,7 +52,14 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "importing": ["prepare"],
         "prediction": ["load_predictor", "predict"],
         "reporting": ["report"],
-        "settings": ["CheckSettings", "CompareSettings", "ConversionSettings", "ExportSettings", "PrepareSettings"],
+        "settings": [
+            "CheckSettings",
+            "CompareSettings",
+            "ConversionSettings",
+            "ExportSettings",
+            "PredictSettings",
+            "PrepareSettings",
+        ],
         "verification": ["check"],
     },
 )

@@ -1,6 +1,10 @@
-"""Pictures in, overlays and index maps out."""
+"""Pictures and videos in; overlays, class maps and polygons out, one picture in memory at a time."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +12,20 @@ import numpy as np
 from PIL import Image
 
 from kerasseg import files
+from kerasseg.data import pairing, polygons, sources
 from kerasseg.data.letterbox import segment
-from kerasseg.data.pairing import named
 from kerasseg.data.pictures import read_image
+from kerasseg.data.polygons import Coco
+from kerasseg.data.sources import Source
+from kerasseg.data.video import Reader, Writer
 from kerasseg.errors import InputError
+from kerasseg.jobs.settings import PredictSettings
 from kerasseg.lite import interpreter, isolation
 from kerasseg.reports import coloring, plots
 from kerasseg.run import sidecar, trained
 from kerasseg.run.directory import open_run
+
+COCO_FILE, LABELS = "predictions.coco.json", "labels.txt"
 
 
 @dataclass(frozen=True)
@@ -69,43 +79,181 @@ def load_predictor(
     return Predictor(interpreter.predictor(model), model.size, names)
 
 
-def predict(paths: Sequence[str | Path], predictor: Predictor, *, output_dir: str | Path) -> list[Path]:
-    """Segments pictures of any size, at their own resolution.
+@dataclass(frozen=True)
+class Predicted:
+    """What came of it.
+
+    Attributes:
+        written: Files, in order.
+        refused: (picture or video, why) of those that could not be read to their end.
+        pictures: How many pictures and frames were segmented.
+        seconds: How long that took, reading and writing included.
+    """
+
+    written: tuple[Path, ...]
+    refused: tuple[tuple[str, str], ...]
+    pictures: int
+    seconds: float
+
+
+def predict(
+    arguments: Sequence[str | Path],
+    predictor: Predictor,
+    *,
+    output_dir: str | Path,
+    settings: PredictSettings | None = None,
+    log: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Predicted:
+    """Segments pictures of any size, at their own resolution, one at a time.
+
+    Of a picture come NAME_overlay.png, NAME_index.png (class ids), NAME_mask.png (colours) and NAME.json (Labelme), as asked;
+    of a video NAME_overlay.mp4, and the others a frame in a folder NAME. COCO's outlines go to predictions.coco.json.
+    legend.png has the names and colours of the classes. JSON files that are there are not written over: somebody may have
+    corrected them. What lies in `output_dir` is no input where a folder around it is given.
 
     Args:
-        paths: 8-bit pictures.
+        arguments: As `kerasseg.data.sources.find` takes them.
         predictor: From `load_predictor`.
-        output_dir: Gets STEM_overlay.png and STEM_index.png a picture, and legend.png.
-
-    Returns:
-        The files written.
+        output_dir: Gets the files.
+        settings: What to write; None for the defaults.
+        log: Gets a line for what cannot be read.
+        progress: Gets how many pictures are done, and of how many; videos and cameras count their frames, 0 for unknown.
 
     Raises:
-        InputError: a picture that cannot be read, or two of one name.
+        InputError: nothing is called so, nothing at all can be read, with `strict` something cannot, or a JSON file is there.
     """
-    folder, names = Path(output_dir), predictor.class_names
-    stems = [Path(path).stem for path in paths]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise InputError(f"{stems.count(stem)} pictures are called {stem}, and their outputs would be too; give them apart")
-    images, refused = [], []
-    for path in paths:  # all of them first: a bad one leaves nothing half-written
+    settings = settings or PredictSettings()
+    found = sources.find(arguments, without=Path(output_dir))
+    work = _Work(predictor, Path(output_dir), settings)
+    work.refuse_to_replace(found)
+    start, refused, count = time.monotonic(), [], 0
+    total = len(found) if not any(one.moves for one in found) else 0
+    for one in found:
         try:
-            images.append(read_image(Path(path)))
+            for _ in work.video(one) if one.moves else work.picture(one):
+                count += 1
+                progress(count, total)
         except InputError as error:
-            refused.append((str(path), str(error)))
-    if len(refused) > 1:
-        raise InputError(
-            f"{len(refused)} pictures cannot be read: {named([p for p, _ in refused])}; the first: {refused[0][1]}"
-        )
-    if refused:
-        raise InputError(refused[0][1])
-    written = []
-    for stem, image in zip(stems, images, strict=True):
-        ids = segment(predictor.predict, image, size=predictor.size)
-        for kind, pixels in (("overlay", coloring.overlay(image, ids, names)), ("index", ids)):
-            written.append(folder / f"{stem}_{kind}.png")
-            with files.replacing(written[-1]) as temporary:
-                Image.fromarray(pixels).save(temporary, format="PNG")
-    plots.save_legend(names, path=folder / "legend.png")
-    return [*written, folder / "legend.png"]
+            if settings.strict:
+                raise
+            refused.append((str(one.place), str(error)))
+            log(f"not read: {error}")
+    if not count:
+        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise InputError(f"nothing could be read: {refused[0][1]}{more}")
+    work.finish()
+    return Predicted(tuple(work.written), tuple(refused), count, time.monotonic() - start)
+
+
+class _Work:
+    """Segments one source after another, and remembers what was written."""
+
+    def __init__(self, predictor: Predictor, folder: Path, settings: PredictSettings):
+        self.predictor, self.folder, self.settings = predictor, folder, settings
+        self.names = predictor.class_names
+        self.written: list[Path] = []
+        self.coco = Coco(self.names) if "json" in settings.save and settings.polygons == "coco" else None
+
+    @property
+    def _listed(self) -> str:
+        return "".join(f"{name}\n" for name in self.names)
+
+    def refuse_to_replace(self, found: Sequence[Source]) -> None:
+        """Raises InputError where a JSON file would be written over."""
+        if "json" not in self.settings.save:
+            return
+        targets = [self.folder / COCO_FILE] if self.coco is not None else []
+        for one in found:
+            if one.moves:
+                targets += sorted((self.folder / one.name).glob("*.json"))
+            elif self.coco is None:
+                targets.append(self.folder / f"{one.name}.json")
+        there = [str(path) for path in targets if path.exists()]
+        labels = self.folder / LABELS
+        if self.coco is None and labels.exists() and labels.read_bytes() != self._listed.encode():
+            there.append(str(labels))
+        if there:
+            raise InputError(
+                f"{pairing.named(there)} would be written over, and may have been corrected by hand; "
+                "give another --output_dir, or move them"
+            )
+
+    def picture(self, source: Source) -> Iterator[None]:
+        """Segments a picture."""
+        assert isinstance(source.place, Path)
+        image = read_image(source.place)
+        ids = self._segment(image)
+        if "overlay" in self.settings.save:
+            self._save(f"{source.name}_overlay.png", coloring.overlay(image, ids, self.names), compress_level=1)
+        self._maps(source.name, ids, picture=source.place)
+        yield
+
+    def video(self, source: Source) -> Iterator[None]:
+        """Segments every frame that is asked of a video or camera; Ctrl-C ends a camera."""
+        reader = Reader(source.place)
+        try:
+            with ExitStack() as opened:
+                yield from self._frames(source, reader, opened)
+        finally:
+            reader.close()
+
+    def _frames(self, source: Source, reader: Reader, opened: ExitStack) -> Iterator[None]:
+        settings, overlays = self.settings, None
+        stop = settings.frames * settings.every or None
+        if "overlay" in settings.save:
+            path = self.folder / f"{source.name}_overlay.mp4"
+            temporary = opened.enter_context(files.replacing(path))
+            overlays = opened.enter_context(Writer(temporary, rate=reader.rate / settings.every))
+            self.written.append(path)
+        try:
+            for number, image in itertools.islice(enumerate(reader), 0, stop, settings.every):
+                ids = self._segment(image)
+                if overlays is not None:
+                    overlays.add(coloring.overlay(image, ids, self.names))
+                name = f"{source.name}/{number:06}"
+                picture = self.folder / f"{name}.png"
+                if "json" in settings.save:
+                    self._save(f"{name}.png", image, compress_level=1)
+                self._maps(name, ids, picture=picture)
+                yield
+        except KeyboardInterrupt:
+            if not isinstance(source.place, int):
+                raise
+
+    def finish(self) -> None:
+        """Writes what belongs to all pictures together."""
+        if self.coco is not None:
+            files.write_json(self.folder / COCO_FILE, self.coco.content)
+            self.written.append(self.folder / COCO_FILE)
+        elif "json" in self.settings.save:  # the order of the classes, which Labelme's files do not hold
+            files.write_text(self.folder / LABELS, self._listed)
+            self.written.append(self.folder / LABELS)
+        plots.save_legend(self.names, path=self.folder / "legend.png")
+        self.written.append(self.folder / "legend.png")
+
+    def _segment(self, image: np.ndarray) -> np.ndarray:
+        return segment(self.predictor.predict, image, size=self.predictor.size)
+
+    def _maps(self, name: str, ids: np.ndarray, *, picture: Path) -> None:
+        if "index" in self.settings.save:
+            self._save(f"{name}_index.png", ids)
+        if "mask" in self.settings.save:
+            self._save(f"{name}_mask.png", coloring.colorize(ids, self.names))
+        if "json" in self.settings.save:
+            found = polygons.outlines(ids, class_names=self.names)
+            height, width = ids.shape
+            target = self.folder / (COCO_FILE if self.coco is not None else f"{name}.json")
+            image = Path(os.path.relpath(picture, target.parent)).as_posix()
+            if self.coco is not None:
+                self.coco.add(found, image=image, size=(height, width))
+            else:
+                told = polygons.labelme(found, class_names=self.names, image=image, size=(height, width))
+                files.write_json(target, told)
+                self.written.append(target)
+
+    def _save(self, name: str, pixels: np.ndarray, **options: int) -> None:
+        path = self.folder / name
+        with files.replacing(path) as temporary:
+            Image.fromarray(pixels).save(temporary, format="PNG", **options)
+        self.written.append(path)

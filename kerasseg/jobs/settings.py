@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from kerasseg.config import check_seed, setting
 from kerasseg.errors import InputError
 
+SAVED = ("overlay", "index", "mask", "json")
+
 
 @dataclass(frozen=True)
 class ConversionSettings:
@@ -88,6 +90,27 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if self.pictures < 0 or self.arena_margin < 0:
             raise InputError("--pictures and --arena_margin must be at least 0")
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What is written of pictures and videos."""
+
+    save: tuple[str, ...] = setting(
+        ("overlay", "index"),
+        "what to write: overlay (colours over the picture), index (class ids), mask (colours), json (polygons)",
+    )
+    polygons: str = setting("labelme", "form of json: a Labelme file a picture, or one COCO file", choices=("labelme", "coco"))
+    every: int = setting(1, "of a video or camera, every so many frames")
+    frames: int = setting(0, "of each, at most so many; 0 for all, until Ctrl-C of a camera")
+    strict: bool = setting(False, "stop at the first picture that cannot be read")
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.save if name not in SAVED]
+        if unknown or not self.save:
+            raise InputError(f"--save={','.join(self.save)} is not accepted; give some of {', '.join(SAVED)}")
+        if self.every < 1 or self.frames < 0:
+            raise InputError(f"--every={self.every} --frames={self.frames}: give at least 1 and 0")
 
 
 @dataclass(frozen=True)
