@@ -19,6 +19,7 @@ VERBS = {
     "summary": "every model with its parameters and multiply-accumulates",
     "convert": "a run directory in, a .tflite file that loads out",
     "check": "how accurate .tflite files are beside their Keras model, where they lose it, and how fast",
+    "web": "a .tflite file as a page that runs it in the browser",
     "micro": "what a microcontroller needs of an int8 .tflite file, with the memory measured",
 }
 

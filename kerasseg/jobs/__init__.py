@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kerasseg.jobs.importing import prepare as prepare
     from kerasseg.jobs.prediction import load_predictor as load_predictor
     from kerasseg.jobs.prediction import predict as predict
+    from kerasseg.jobs.publication import publish as publish
     from kerasseg.jobs.reporting import report as report
     from kerasseg.jobs.settings import CheckSettings as CheckSettings
     from kerasseg.jobs.settings import CompareSettings as CompareSettings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kerasseg.jobs.settings import ExportSettings as ExportSettings
     from kerasseg.jobs.settings import PredictSettings as PredictSettings
     from kerasseg.jobs.settings import PrepareSettings as PrepareSettings
+    from kerasseg.jobs.settings import WebSettings as WebSettings
     from kerasseg.jobs.verification import check as check
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "ExportSettings",
     "PredictSettings",
     "PrepareSettings",
+    "WebSettings",
     "check",
     "compare",
     "convert",
@@ -38,6 +41,7 @@ __all__ = [
     "load_predictor",
     "predict",
     "prepare",
+    "publish",
     "report",
 ]
 
@@ -51,6 +55,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "examination": ["inspect"],
         "importing": ["prepare"],
         "prediction": ["load_predictor", "predict"],
+        "publication": ["publish"],
         "reporting": ["report"],
         "settings": [
             "CheckSettings",
@@ -59,6 +64,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "ExportSettings",
             "PredictSettings",
             "PrepareSettings",
+            "WebSettings",
         ],
         "verification": ["check"],
     },

@@ -21,9 +21,11 @@ from kerasseg.data.video import Reader, Writer
 from kerasseg.errors import InputError
 from kerasseg.jobs.settings import PredictSettings
 from kerasseg.lite import interpreter, isolation
+from kerasseg.lite.interpreter import LoadedModel
 from kerasseg.reports import coloring, plots
 from kerasseg.run import sidecar, trained
-from kerasseg.run.directory import open_run
+from kerasseg.run.directory import Run, open_run
+from kerasseg.run.sidecar import Sidecar
 
 COCO_FILE, LABELS = "predictions.coco.json", "labels.txt"
 
@@ -63,20 +65,36 @@ def load_predictor(
     if not tflite:
         assert run is not None
         return Predictor(trained.predictor(trained.load_trained(run)), run.eval_size, run.class_names)
-    path = Path(tflite)
+    model, names, _ = load_file(Path(tflite), run, log=log)
+    return Predictor(interpreter.predictor(model), model.size, names)
+
+
+def load_file(
+    path: Path, run: Run | None, *, log: Callable[[str], None]
+) -> tuple[LoadedModel, tuple[str, ...], Sidecar | None]:
+    """A .tflite file, its class names, and what the JSON beside it says.
+
+    Args:
+        path: The file.
+        run: That it came from; without one its JSON gives the class names.
+        log: Gets a line where nobody knows what the file came from.
+
+    Raises:
+        InputError: it cannot be read, is no segmentation model, or is not of that run.
+    """
     found = sidecar.hold_against(path, run)
     if found is None:
         log(sidecar.unknown_origin(path))
         isolation.try_out(path)
-    model = interpreter.LoadedModel(path)
+    model = LoadedModel(path)
     if run is not None:
-        names, source = run.class_names, str(workdir)
+        names, source = run.class_names, str(run.directory.path)
     else:
         names = found.class_names if found else tuple(f"class {i}" for i in range(model.num_classes))
         source = str(sidecar.path_of(path))
     if len(names) != model.num_classes:
-        raise InputError(f"{tflite} has {model.num_classes} classes, {source} has {len(names)}; they must match")
-    return Predictor(interpreter.predictor(model), model.size, names)
+        raise InputError(f"{path} has {model.num_classes} classes, {source} has {len(names)}; they must match")
+    return model, names, found
 
 
 @dataclass(frozen=True)

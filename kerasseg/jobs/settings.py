@@ -114,6 +114,19 @@ class PredictSettings:
 
 
 @dataclass(frozen=True)
+class WebSettings:
+    """What is put on a page that runs a file."""
+
+    name: str = setting("", "what the page calls the model; empty takes model and recipe, or the file's name")
+    pictures: tuple[str, ...] = setting((), "pictures to try, comma-separated; empty takes some of the run's val", path=True)
+    examples: int = setting(3, "how many of those")
+    runtime: str = setting(
+        "vendor", "vendor: LiteRT.js (38 MiB) lies in the folder; cdn: the browser fetches it", choices=("vendor", "cdn")
+    )
+    data_dir: str = setting("", "where the run's data set lies now; empty takes the run's own", path=True)
+
+
+@dataclass(frozen=True)
 class PrepareSettings:
     """How an annotation tool's export becomes a data set in the `folder` layout."""
 

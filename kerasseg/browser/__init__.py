@@ -1,0 +1,1 @@
+"""A page that runs a .tflite file in the browser, with LiteRT.js."""

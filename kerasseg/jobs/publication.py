@@ -1,0 +1,77 @@
+"""A .tflite file as a page that runs it, for whoever has a browser and no Python."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from kerasseg import files
+from kerasseg.browser import site
+from kerasseg.data.pictures import read_image
+from kerasseg.jobs.prediction import load_file
+from kerasseg.jobs.settings import WebSettings
+from kerasseg.run import origin
+from kerasseg.run.directory import open_run
+
+
+def publish(
+    tflite: str | Path,
+    *,
+    output_dir: str | Path,
+    workdir: str | Path = "",
+    settings: WebSettings | None = None,
+    log: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Writes a static folder whose index.html runs the file in the browser, with LiteRT.js.
+
+    The page fits pictures and reads logits as `predict` does, to the bit; int8 files get uint8 ends, which LiteRT.js needs and
+    which carry the same numbers.
+
+    Args:
+        tflite: A segmentation model, of any recipe.
+        output_dir: Gets the folder; files of another page there are written over.
+        workdir: The run that the file came from; gives class names and examples.
+        settings: What is put on it; None for the defaults.
+        log: Gets a line a stage.
+
+    Returns:
+        Path of index.html.
+
+    Raises:
+        InputError: no such file, one that is no segmentation model or not of that run, or LiteRT.js cannot be had.
+    """
+    settings, path, folder = settings or WebSettings(), Path(tflite), Path(output_dir)
+    run = open_run(workdir) if workdir else None
+    _, names, story = load_file(path, run, log=log)
+    examples = {Path(name).name: _png(Path(name)) for name in settings.pictures}
+    if run is not None and not examples:
+        dataset, _ = origin.load_data(run, splits=["val"], data_dir=settings.data_dir, log=log)
+        split = dataset.split("val")
+        examples = {
+            f"{Path(example.name).name}.png": _encoded(Image.fromarray(example.image))
+            for example in split.examples(split.evenly(settings.examples))
+        }
+    log("taking LiteRT.js from npm or the cache" if settings.runtime == "vendor" else "LiteRT.js comes from a CDN")
+    found = site.build(
+        path.read_bytes(),
+        name=settings.name or (f"{story.model}, {story.recipe}" if story else path.stem),
+        recipe=story.recipe if story else "a file of unknown origin",
+        class_names=names,
+        examples=examples,
+        vendored=settings.runtime == "vendor",
+    )
+    for name, content in found.items():
+        files.write_bytes(folder / name, content)
+    log(f"wrote {len(found)} files, {sum(map(len, found.values())) / 2**20:.0f} MiB, to {folder}")
+    return folder / "index.html"
+
+
+def _png(path: Path) -> bytes:
+    return _encoded(Image.fromarray(read_image(path)))
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()
