@@ -66,4 +66,6 @@ $(TEST): $(CORE)
 	$(PIP) --editable '.[test]'
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar=off --retries=1 --timeout=20 'torch==2.13.*' \
 	  --index-url=https://download.pytorch.org/whl/cpu || echo "no PyTorch: the tests of KERAS_BACKEND=torch will skip"
+	$(PYTHON) -m venv $(VENV)/mediapipe && $(VENV)/mediapipe/bin/python -m pip install --disable-pip-version-check --progress-bar=off \
+	  --retries=1 --timeout=20 'mediapipe==1.2.3' || echo "no MediaPipe: its test will skip"
 	@touch $(TEST)

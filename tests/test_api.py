@@ -44,7 +44,7 @@ def test_the_main_job_without_a_command_line(short_run, tmp_path, capsys):
     scores = score.evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size)
     assert jobs.evaluate(short_run, output_dir=tmp_path / "evaluate").miou == scores.miou
 
-    settings = ConversionSettings(calibration_examples=4)
+    settings = ConversionSettings(calibration_examples=4, metadata=False)
     path = tmp_path / "int8.tflite"
     assert jobs.convert(short_run, output=path, settings=settings).file == "int8.tflite"
     prepared = int8.prepare(run, dataset.split("train"), int8.QuantizationSettings(calibration_examples=4))

@@ -15,11 +15,13 @@ from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, folding, preparation, quantization
 from kerasseg.int8.preparation import Prepared, QuantizationSettings
 from kerasseg.jobs.settings import ConversionSettings
-from kerasseg.lite import converter, inspection, interpreter, lint, recipes
+from kerasseg.lite import converter, inspection, interpreter, lint, metadata, recipes
+from kerasseg.reports import pages
 from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
 from kerasseg.run.provenance import provenance
 from kerasseg.run.sidecar import Sidecar
+from kerasseg.training import journal
 from kerasseg.training.qat import fine_tune
 
 CALIBRATION = 32  # training pictures
@@ -71,6 +73,11 @@ def convert(
         content, extra = converter.convert(model, recipe=settings.recipe), {}
         if settings.recipe == "float16":
             _refuse_beyond_float16(content, probes)
+    if settings.metadata:
+        described = f"Semantic segmentation into {run.num_classes} classes, {recipe.about}"
+        content = metadata.with_metadata(
+            content, name=f"{run.config.model}, {settings.recipe}", description=described, class_names=run.class_names
+        )
     loaded = interpreter.LoadedModel(content)
     agreement, classes = _agreement(trained.predictor(model), interpreter.predictor(loaded), probes)
     if classes == 1:
@@ -79,7 +86,21 @@ def convert(
     files.write_bytes(path, content)
     found = _sidecar(path, run, loaded, recipe=settings.recipe, pixel_agreement=story, weights_sha256=weights_sha256, **extra)
     sidecar.write(path, found)
+    files.write_text(path.with_name(path.name + ".md"), _card(run, found, loaded))
     return found
+
+
+def _card(run: Run, found: Sidecar, loaded: interpreter.LoadedModel) -> str:
+    """The model card of a file."""
+    best = journal.kept(run)
+    return pages.card(
+        found.to_json(),
+        recipe=found.recipe,
+        about=recipes.get_recipe(found.recipe).about,
+        command=journal.train_command(run),
+        coarse=loaded.output.shape[1:3] != loaded.size,
+        scores=best.scores if best else None,
+    )
 
 
 def _sidecar(path: Path, run: Run, loaded: interpreter.LoadedModel, **more) -> Sidecar:

@@ -31,6 +31,7 @@ class ConversionSettings:
     )
     epochs: int = setting(4, "epochs of int8_qat")
     learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
+    metadata: bool = setting(True, "put class names and a description into the file, where MediaPipe looks for them")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 

@@ -3,6 +3,7 @@
 import base64
 import functools
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -184,20 +185,43 @@ def compare(report: Mapping[str, Any], *, tradeoffs: str, classes: str, pictures
     )  # fmt: skip
 
 
+def card(
+    file: Mapping[str, Any], *, recipe: str, about: str, command: str, coarse: bool, scores: Mapping[str, Any] | None
+) -> str:
+    """A model card in Markdown.
+
+    Args:
+        file: `kerasseg.run.sidecar.Sidecar.to_json()`.
+        recipe: What the file is, for people: "int8".
+        about: How that recipe makes it.
+        command: That trained the run.
+        coarse: Whether the logits are coarser than the input.
+        scores: `Scores.to_json()` of the Keras model on val; None where nobody knows.
+    """
+    values = {"file": file, "recipe": recipe, "about": about, "command": f"`{command}`", "coarse": coarse, "scores": scores}
+    return _environment(html=False).get_template("card.md.jinja").render(**values)
+
+
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(*, html: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kerasseg.reports"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.PackageLoader("kerasseg.reports"), autoescape=html, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters["percent"] = lambda share: "-" if share is None else f"{100 * share:.2f} %"
     environment.filters["kib"] = lambda count: f"{count / 1024:,.1f}"
     environment.filters["source"] = _photograph
+    environment.filters["cell"] = _cell
     return environment
 
 
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values)
+    return _environment(html=True).get_template(template).render(**values)
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown takes for nothing but text, in a table too."""
+    return re.sub(r"([\\`*_\[\]|<&])", r"\\\1", text)
 
 
 def _with_looks(data: Mapping[str, Any]) -> dict[str, Any]:

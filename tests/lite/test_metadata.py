@@ -1,0 +1,84 @@
+import io
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasseg import jobs
+from kerasseg.jobs import ConversionSettings
+from kerasseg.lite import flatbuffer, inspection, metadata
+from kerasseg.mcu import runtime
+from tests.conftest import REPOSITORY, write_picture
+from tests.lite.nets import as_float, int8, network
+
+NAMES = ("background", "Straße & <b>", "a|b")
+# MediaPipe wants another absl-py than tensorflow-model-optimization: it has an environment of its own.
+MEDIAPIPE = Path(os.environ.get("KERASSEG_MEDIAPIPE", REPOSITORY / ".venv" / "mediapipe" / "bin" / "python"))
+SEGMENT = """
+import sys
+import mediapipe as mp, numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+from PIL import Image
+model, *pictures = sys.argv[1:]
+options = vision.ImageSegmenterOptions(
+    base_options=BaseOptions(model_asset_path=model), output_category_mask=True, output_confidence_masks=True
+)
+with vision.ImageSegmenter.create_from_options(options) as segmenter:
+    print("labels", *segmenter.labels, sep="\\t")
+    for name in pictures:
+        pixels = np.asarray(Image.open(name))
+        found = segmenter.segment(mp.Image(image_format=mp.ImageFormat.SRGB, data=pixels))
+        np.save(name + ".npy", found.category_mask.numpy_view().squeeze())
+        total = sum(mask.numpy_view().astype(float) for mask in found.confidence_masks)
+        assert abs(total - 1).max() < 1e-3, total
+"""
+
+
+def _described(content):
+    return metadata.with_metadata(content, name="net", description="A net.", class_names=NAMES)
+
+
+@pytest.mark.parametrize("make", [int8, as_float])
+def test_the_same_operators_numbers_and_arena(make):
+    content = make(network(keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Conv2D(3, 1)))
+    described = _described(content)
+    before, after = (inspection.Reference(one) for one in (content, described))
+    image = np.random.default_rng(0).integers(-128, 128, before.inputs[0].shape).astype(before.inputs[0].dtype)
+    for one, other in zip(before.run([image]), after.run([image]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [o.name for o in flatbuffer.Graph(described).operators] == [o.name for o in flatbuffer.Graph(content).operators]
+    if runtime.is_installed() and make is int8:
+        assert runtime.measure_arena(described) == runtime.measure_arena(content)
+    assert _described(content) == described  # nothing of the day or the machine is in it
+    with zipfile.ZipFile(io.BytesIO(described)) as archive:
+        assert archive.read("labels.txt").decode().splitlines() == list(NAMES)
+
+
+@pytest.mark.slow
+def test_mediapipe_takes_our_files_as_they_are(short_run, tmp_path):
+    if not MEDIAPIPE.is_file():
+        pytest.skip(f"no MediaPipe in {MEDIAPIPE}; `make .venv/.test` installs it, or set KERASSEG_MEDIAPIPE")
+    rng = np.random.default_rng(0)
+    pictures = []
+    for i in range(3):
+        small = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8))
+        pictures.append(write_picture(tmp_path / f"{i}.png", np.asarray(small.resize((96, 96), Image.Resampling.BILINEAR))))
+    for settings in (
+        ConversionSettings(recipe="int8", io_type="uint8", calibration_examples=4),
+        ConversionSettings(recipe="float32"),
+    ):
+        file = tmp_path / f"{settings.recipe}.tflite"
+        jobs.convert(short_run, output=file, settings=settings)
+        command = [MEDIAPIPE, "-c", SEGMENT, file, *pictures]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert result.returncode == 0, result.stderr
+        predictor = jobs.load_predictor(tflite=file)
+        assert f"labels\t{chr(9).join(predictor.class_names)}\n" in result.stdout
+        for path in pictures:
+            ids = predictor.predict(np.asarray(Image.open(path))[None])[0]
+            np.testing.assert_array_equal(np.load(f"{path}.npy"), ids)
