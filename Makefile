@@ -4,27 +4,33 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 TEST := $(VENV)/.test
+DOCS := $(VENV)/.docs
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar=off --constraint=constraints.txt
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 KERASSEG := $(BIN)/kerasseg
 
 .DEFAULT_GOAL := help
-.PHONY: help hello demo quick test test-all lint format bench paper readme
+.PHONY: help hello demo quick test test-all lint format bench paper readme docs
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 hello:
-	@echo "demo: trains edge_small on 400 drawn pictures, scores it, converts it to int8, checks the file: about 3 minutes on 2 cores$(if $(wildcard $(CORE)),, after 2 GB of packages)"
+	@echo "demo: trains edge_small on 400 drawn pictures, scores it, converts it to int8, checks the file: 5 to 8 minutes on 2 cores$(if $(wildcard $(CORE)),, after 2 GB of packages)"
 
 # The same command again resumes or repeats it.
 demo: hello $(CORE) ## the main job on pictures that need no download; writes demo/
 	$(KERASSEG) train --model=edge_small --dataset=shapes --size=128,128 --backbone_weights=none \
 	  --epochs=14 --learning_rate=3e-3 --eval_every=2 --workdir=demo/run
 	$(KERASSEG) evaluate --workdir=demo/run --output_dir=demo/evaluate
-	$(KERASSEG) convert --workdir=demo/run --recipe=int8 --output=demo/shapes_int8.tflite
-	$(KERASSEG) predict --tflite=demo/shapes_int8.tflite docs/shapes/*.png --output_dir=demo/overlays
-	$(KERASSEG) check --workdir=demo/run --tflite=demo/shapes_int8.tflite --report=demo/check.json
+	$(KERASSEG) convert --workdir=demo/run --recipe=int8
+	$(KERASSEG) predict --tflite=demo/run/int8.tflite docs/shapes --output_dir=demo/overlays
+	$(KERASSEG) check --workdir=demo/run --tflite=demo/run/int8.tflite --per_layer --report=demo/run/check.json
+	$(KERASSEG) report --workdir=demo/run
+	$(KERASSEG) web --tflite=demo/run/int8.tflite --workdir=demo/run --output_dir=demo/web || \
+	  $(KERASSEG) web --tflite=demo/run/int8.tflite --workdir=demo/run --output_dir=demo/web --runtime=cdn
+	@echo "a page of the run:        demo/run/report.html"
+	@echo "the model in the browser: $(BIN)/python -m http.server --directory demo/web, then http://localhost:8000/"
 
 quick: lint ## lint and the tests that are not slow: under 90 seconds
 	$(BIN)/python -m pytest -m "not slow"
@@ -52,8 +58,15 @@ bench: $(TEST) ## the input pipeline beside a training step; DATA_DIR=CamVid
 paper: $(TEST) ## the paper's comparison, made again; DATA_DIR=CamVid
 	$(BIN)/python benchmarks/paper.py --data_dir=$(DATA_DIR) $(PAPER)
 
-readme: $(TEST) ## the tables of README.md and BUILD.md from results/*.json
+readme: $(TEST) ## the tables of README.md, BUILD.md and docs/ from results/*.json
 	$(BIN)/python benchmarks/readme.py
+
+docs: $(DOCS) ## the site, into build/site; a warning or a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(DOCS): $(CORE)
+	$(PIP) --editable '.[docs]'
+	@touch $(DOCS)
 
 $(CORE): setup.cfg pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13, or write make PYTHON=path"; exit 2; }

@@ -1,6 +1,11 @@
-"""python benchmarks/readme.py: writes the tables between the markers in README.md from results/*.json."""
+"""python benchmarks/readme.py: writes the tables between the markers in README.md, BUILD.md and docs/ from results/*.json."""
 
+import dataclasses
+import importlib
+import inspect
 import re
+import statistics
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +15,15 @@ import paper_tables
 from int8_tables import percent
 
 from kerasseg import cli, files
+from kerasseg.__main__ import MODULES, VERBS
+from kerasseg.reports import comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class ReadmeOptions:
-    """Writes the tables in README.md and BUILD.md from results/*.json; every number there comes from here."""
+    """Writes the tables in README.md, BUILD.md and docs/ from results/*.json; every number there comes from here."""
 
 
 def models_table(results: Path) -> str:
@@ -131,7 +138,61 @@ def winograd_table(results: Path) -> str:
     return "\n".join([*lines, "", f"{text}{found['threads']} threads, {found['cpu']}."])
 
 
+def three_table(results: Path) -> str:
+    """Three rows for whoever has a device and half a minute."""
+    rows = {row["model"]: row for row in files.read_json(results / "paper.json")["rows"]}
+    lines = ["| for | model, input | mIoU float | int8 | file | time | RAM (arena) |", "|---|---|---:|---:|---:|---:|---:|"]
+    for device, name in (("a phone", "v3large_sliced"), ("a Raspberry Pi, a browser", "edge_sliced")):
+        row = rows[name]
+        means = {kind: statistics.mean(comparison.mious(row, kind)) for kind in ("float", "int8", "int8_qat")}
+        best = max(("int8", "int8_qat"), key=means.__getitem__)
+        file = row["files"][best]
+        arena = row["files"]["int8"]["arena"]["total_bytes"]
+        height, width = row["size"]
+        lines.append(
+            f"| {device} | `{name}`, {height}x{width} | {percent(means['float'])} | {percent(means[best])} | "
+            f"{file['bytes'] / 1024:,.0f} KiB | {file['latency']['median_ms']:.1f} ms | {arena / 1024:,.0f} KiB |"
+        )
+    check, export = (files.read_json(results / f"camvid_micro_128_{kind}.json") for kind in ("check", "export"))
+    entry = next(one for one in check["files"] if one["file"] == "int8_qat.tflite")
+    height, width = check["size"]
+    npu = export["accelerators"][0]
+    lines.append(
+        f"| a microcontroller | `micro_128`, {height}x{width} | {percent(check['keras']['miou'])} | "
+        f"{percent(entry['tflite']['miou'])} | {entry['bytes'] / 1024:,.0f} KiB | {npu['npu_ms']:.1f} ms on an Ethos-U55 | "
+        f"{export['arena']['total_bytes'] / 1024:,.0f} KiB |"
+    )
+    cpu = files.read_json(results / "paper.json")["cpu"]
+    method = (
+        f"CamVid val, 101 pictures, best evaluated epoch by val; int8 is the better of PTQ and QAT. Time: one thread, {cpu}; "
+        "Ethos-U55: Vela's estimate."
+    )
+    return "\n".join([*lines, "", method])
+
+
+def commands_table(results: Path) -> str:
+    """Every command with its settings, from the dataclasses that hold them."""
+    lines = []
+    for verb, about in VERBS.items():
+        module = importlib.import_module(f"kerasseg.{MODULES.get(verb, verb)}")
+        options = typing.get_type_hints(module.main)["options"]
+        lines += [f"## {verb}", "", f"{about[0].upper()}{about[1:]}. {inspect.getdoc(options)}", ""]
+        lines += ["| setting | default | |", "|---|---|---|"]
+        for field in dataclasses.fields(options):
+            default = field.default
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            text = field.metadata["help"]
+            if field.metadata["choices"]:
+                text += f" ({', '.join(field.metadata['choices'])})"
+            name = text if field.name == "arguments" else f"--{field.name}"
+            text = "" if field.name == "arguments" else text
+            lines.append(f"| `{name}` | {f'`{shown}`' if shown else ''} | {text.replace('|', '&#124;')} |")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
 BLOCKS = {
+    "three": three_table, "commands": commands_table,
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
     "steps": steps_table, "winograd": winograd_table, "gpu": gpu_line,
     **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS,
@@ -147,11 +208,15 @@ def fill(text: str, *, results: Path) -> str:
     return re.sub(rf"<!-- ({'|'.join(BLOCKS)}) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
 
 
+def pages() -> list[Path]:
+    """Every page that has numbers."""
+    return [ROOT / "README.md", ROOT / "BUILD.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 def main(options: ReadmeOptions) -> None:
-    for name in ("README.md", "BUILD.md"):
-        path = ROOT / name
+    for path in pages():
         files.write_text(path, fill(path.read_text(encoding="utf-8"), results=ROOT / "results"))
-        print(f"wrote the tables of {name}")
+        print(f"wrote the tables of {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -68,3 +68,6 @@ def test_installed_alone_it_does_the_main_job(built, tmp_path):
     picture = REPOSITORY / "docs" / "shapes" / "shapes_0.png"
     _run(kerasseg, "predict", "--tflite=run/int8.tflite", picture, "--output_dir=out", cwd=work)
     assert (work / "out" / "shapes_0_overlay.png").is_file()
+    assert "val mIoU" in (work / "run" / "report.html").read_text(encoding="utf-8")
+    _run(kerasseg, "web", "--tflite=run/int8.tflite", "--output_dir=web", "--runtime=cdn", cwd=work)
+    assert (work / "web" / "segment.js").is_file()
