@@ -33,10 +33,10 @@ def main(options: RenderOptions) -> None:
             NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": empty}}).execute()
             for cell in notebook.cells:
                 for output in cell.get("outputs", ()):
-                    if output.get("name") == "stderr":
-                        output["text"] = ""
-                    elif "text" in output:
+                    if "text" in output:
                         output["text"] = _settled(output["text"]).replace(empty, "")
+                if "outputs" in cell:
+                    cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr" and one.get("text", "-")]
             text, resources = MarkdownExporter().from_notebook_node(notebook, {"unique_key": path.stem})
             files.write_text(folder / f"{path.stem}.md", re.sub(r"\n{3,}", "\n\n", text))
             for name, content in resources["outputs"].items():
@@ -45,9 +45,9 @@ def main(options: RenderOptions) -> None:
 
 
 def _settled(text: str) -> str:
-    """What a terminal shows at the end: a line that was written over and over, once."""
+    """What a terminal shows at the end: a line that was written over and over, once; nothing of TensorFlow's own."""
     lines = (line.split("\r")[-1] for line in COLORS.sub("", text).splitlines())
-    return "".join(f"{line}\n" for line in lines if "━" not in line)
+    return "".join(f"{line}\n" for line in lines if line.strip() and "━" not in line and not line.startswith("INFO:"))
 
 
 if __name__ == "__main__":

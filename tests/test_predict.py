@@ -1,5 +1,6 @@
 import os
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -112,6 +113,38 @@ def test_videos_frame_by_frame(tmp_path):
     assert found.pictures == 5
     assert "bad.mp4 cannot be opened as video" in found.refused[0][1]
     assert pictures.read_labels(tmp_path / "both" / "film" / "000001_index.png").min() == 1
+
+
+@pytest.mark.parametrize("where", ["reading", "showing progress"])
+def test_a_camera_that_is_interrupted_leaves_a_video(tmp_path, monkeypatch, where):
+    pytest.importorskip("av", reason="no PyAV; pip install 'kerasseg[video]'")
+
+    class Camera:
+        name, rate, frames = "camera 0", Fraction(10), 0
+
+        def __init__(self, source):
+            assert source == 0
+
+        def __iter__(self):
+            for i in range(10):
+                if i == 3 and where == "reading":
+                    raise KeyboardInterrupt
+                yield np.full((32, 48, 3), 20 * i, np.uint8)
+
+        def close(self):
+            pass
+
+    def progress(done, total):
+        assert total == 0  # nobody knows how many
+        if done == 3 and where == "showing progress":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("kerasseg.jobs.prediction.Reader", Camera)
+    found = predict(["0"], HALVES, output_dir=tmp_path, settings=PredictSettings(save=("overlay",)), progress=progress)
+    assert found.pictures == 3
+    overlay = video.Reader(tmp_path / "camera_0_overlay.mp4")
+    assert len(list(overlay)) == 3
+    overlay.close()
 
 
 def test_one_picture_is_in_memory_at_a_time(tmp_path):

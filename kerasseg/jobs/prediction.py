@@ -3,8 +3,8 @@
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,10 +148,16 @@ def predict(
     start, refused, count = time.monotonic(), [], 0
     total = len(found) if not any(one.moves for one in found) else 0
     for one in found:
+        steps = work.video(one) if one.moves else work.picture(one)
         try:
-            for _ in work.video(one) if one.moves else work.picture(one):
+            for _ in steps:
                 count += 1
                 progress(count, total)
+        except KeyboardInterrupt:
+            if not isinstance(one.place, int):
+                raise
+            with suppress(StopIteration):
+                steps.throw(KeyboardInterrupt())  # the frames so far are a video
         except InputError as error:
             if settings.strict:
                 raise
@@ -197,7 +203,7 @@ class _Work:
                 "give another --output_dir, or move them"
             )
 
-    def picture(self, source: Source) -> Iterator[None]:
+    def picture(self, source: Source) -> Generator[None, None, None]:
         """Segments a picture."""
         assert isinstance(source.place, Path)
         image = read_image(source.place)
@@ -207,7 +213,7 @@ class _Work:
         self._maps(source.name, ids, picture=source.place)
         yield
 
-    def video(self, source: Source) -> Iterator[None]:
+    def video(self, source: Source) -> Generator[None, None, None]:
         """Segments every frame that is asked of a video or camera; Ctrl-C ends a camera."""
         reader = Reader(source.place)
         try:
@@ -216,7 +222,7 @@ class _Work:
         finally:
             reader.close()
 
-    def _frames(self, source: Source, reader: Reader, opened: ExitStack) -> Iterator[None]:
+    def _frames(self, source: Source, reader: Reader, opened: ExitStack) -> Generator[None, None, None]:
         settings, overlays = self.settings, None
         stop = settings.frames * settings.every or None
         if "overlay" in settings.save:

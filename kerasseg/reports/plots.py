@@ -3,13 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
-
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -18,21 +16,27 @@ from kerasseg.data.labels import palette
 from kerasseg.reports.coloring import UNLABELLED, colorize, errors
 from kerasseg.reports.comparison import pareto
 
-matplotlib.rcParams["svg.hashsalt"] = "kerasseg"  # names inside an SVG are random without
-matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
-matplotlib.rcParams["text.parse_math"] = False  # a class may be called a$b$
-
+# Figures of our own, beside pyplot: a notebook's plots, and how they are shown, stay its own.
+_STYLE = matplotlib.rc_context(
+    {
+        "svg.hashsalt": "kerasseg",  # names inside an SVG are random without
+        "svg.fonttype": "none",  # text stays text
+        "text.parse_math": False,  # a class may be called a$b$
+    }
+)
 _TOLD = "told:"
 
 
+@_STYLE
 def save_legend(class_names: tuple[str, ...], *, path: Path) -> None:
     """Writes a PNG with a patch of colour and a name a class."""
     columns = -(-len(class_names) // 24)
-    figure = plt.figure(figsize=(2.4 * columns, 0.25 * min(len(class_names), 24) + 0.3))
+    figure = Figure(figsize=(2.4 * columns, 0.25 * min(len(class_names), 24) + 0.3))
     figure.legend(handles=_patches(class_names), loc="center", ncols=columns, frameon=False)
     _save(figure, path)
 
 
+@_STYLE
 def confusion(scores, *, path: Path) -> None:
     """Writes a confusion matrix as a PNG, in per cent of each class's labelled pixels.
 
@@ -44,7 +48,7 @@ def confusion(scores, *, path: Path) -> None:
     rows = counts.sum(1, keepdims=True)
     shares = 100 * np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
     side = max(4.0, 0.5 * len(counts) + 2)
-    figure, axes = plt.subplots(figsize=(side, side))
+    figure, axes = _subplots(figsize=(side, side))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     axes.set_xticks(range(len(counts)), scores.class_names, rotation=90)
     axes.set_yticks(range(len(counts)), scores.class_names)
@@ -59,6 +63,7 @@ def confusion(scores, *, path: Path) -> None:
     _save(figure, path)
 
 
+@_STYLE
 def sheet(
     rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], *, class_names: tuple[str, ...], path: Path
 ) -> None:  # fmt: skip
@@ -70,7 +75,7 @@ def sheet(
         path: Of the PNG.
     """
     height, width = rows[0][1].shape
-    figure, grid = plt.subplots(len(rows), 4, figsize=(12, 3 * len(rows) * height / width + 0.9), squeeze=False)
+    figure, grid = _subplots(len(rows), 4, figsize=(12, 3 * len(rows) * height / width + 0.9), squeeze=False)
     for line, (image, labels, preds) in zip(grid, rows, strict=True):
         panels = (image, colorize(labels, class_names), colorize(preds, class_names), errors(labels, preds))
         for axes, panel in zip(line, panels, strict=True):
@@ -84,6 +89,7 @@ def sheet(
     _save(figure, path)
 
 
+@_STYLE
 def noise(found: Sequence[dict], *, path: Path) -> None:
     """Writes a PNG of the signal-to-noise ratio along an int8 network, with the layers that lose most named.
 
@@ -92,7 +98,7 @@ def noise(found: Sequence[dict], *, path: Path) -> None:
         path: Of the PNG.
     """
     shown = [one for one in found if abs(one["snr_db"]) < 100]  # tensors without noise, or without signal
-    figure, axes = plt.subplots(figsize=(10, 4.5))
+    figure, axes = _subplots(figsize=(10, 4.5))
     axes.plot([one["snr_db"] for one in shown], color="tab:blue", linewidth=1.2)
     worst = sorted(range(len(shown)), key=lambda i: -shown[i]["lost_db"])[:10]
     for rank, i in enumerate(worst, start=1):
@@ -107,6 +113,7 @@ def noise(found: Sequence[dict], *, path: Path) -> None:
     _save(figure, path)
 
 
+@_STYLE
 def memory(found: Sequence[dict], *, path: Path) -> None:
     """Writes a figure of the bytes that are alive while each operator of a .tflite file runs, with the peak named.
 
@@ -116,7 +123,7 @@ def memory(found: Sequence[dict], *, path: Path) -> None:
     """
     sizes = [one["live_bytes"] / 1024 for one in found]
     top = int(np.argmax(sizes))
-    figure, axes = plt.subplots(figsize=(10, 3.6))
+    figure, axes = _subplots(figsize=(10, 3.6))
     axes.bar(range(len(sizes)), sizes, width=1.0, color=["tab:red" if i == top else "tab:blue" for i in range(len(sizes))])
     axes.annotate(
         f"{found[top]['layer']} ({found[top]['operator']}): {sizes[top]:.0f} KiB",
@@ -130,6 +137,7 @@ def memory(found: Sequence[dict], *, path: Path) -> None:
     _save(figure, path)
 
 
+@_STYLE
 def tradeoffs(panels: Mapping[str, Sequence[tuple[str, float, float]]], *, path: Path) -> None:
     """Writes a figure with a panel a cost: mIoU over it, logarithmic, with the Pareto front as a line.
 
@@ -140,7 +148,7 @@ def tradeoffs(panels: Mapping[str, Sequence[tuple[str, float, float]]], *, path:
     panels = {cost: points for cost, points in panels.items() if points}
     names = list(dict.fromkeys(name for points in panels.values() for name, *_ in points))
     looks = {name: _look(i) for i, name in enumerate(names)}
-    figure, line = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.6), squeeze=False)
+    figure, line = _subplots(1, len(panels), figsize=(5.2 * len(panels), 4.6), squeeze=False)
     for axes, (cost, points) in zip(line[0], panels.items(), strict=True):
         front = [points[i] for i in pareto([(x, y) for _, x, y in points])]
         axes.plot([x for _, x, _ in front], [100 * y for *_, y in front], color="0.6", label="Pareto front", zorder=1)
@@ -161,6 +169,7 @@ def tradeoffs(panels: Mapping[str, Sequence[tuple[str, float, float]]], *, path:
     _save(figure, path)
 
 
+@_STYLE
 def class_iou(scored: Sequence[tuple[str, dict]], *, path: Path) -> None:
     """Writes a figure of the IoU of every class, models side by side.
 
@@ -170,7 +179,7 @@ def class_iou(scored: Sequence[tuple[str, dict]], *, path: Path) -> None:
     """
     names = scored[0][1]["class_names"]
     places, width = np.arange(len(names)), 0.8 / len(scored)
-    figure, axes = plt.subplots(figsize=(max(6, 0.75 * len(names) + 2), 3.8))
+    figure, axes = _subplots(figsize=(max(6, 0.75 * len(names) + 2), 3.8))
     for i, (model, scores) in enumerate(scored):
         heights = [100 * (share or 0) for share in scores["iou"]]
         bars = axes.bar(
@@ -184,6 +193,7 @@ def class_iou(scored: Sequence[tuple[str, dict]], *, path: Path) -> None:
     _save(figure, path)
 
 
+@_STYLE
 def segmented(
     rows: Sequence[tuple[np.ndarray, np.ndarray, Sequence[np.ndarray]]],
     *,
@@ -203,7 +213,7 @@ def segmented(
     columns = 2 + len(names)
     deep = -(-columns // 6)
     across = -(-columns // deep)
-    figure, grid = plt.subplots(
+    figure, grid = _subplots(
         len(rows) * deep, across, figsize=(3 * across, len(rows) * deep * (3 * height / width + 0.25)), squeeze=False
     )
     for number, (image, labels, preds) in enumerate(rows):
@@ -221,6 +231,11 @@ def segmented(
     _save(figure, path)
 
 
+def _subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], squeeze: bool = True) -> tuple[Figure, Any]:
+    figure = Figure(figsize=figsize)
+    return figure, figure.subplots(rows, columns, squeeze=squeeze)
+
+
 def _look(i: int) -> dict[str, str]:
     """Marker and colour of point i; 7 and 10 share no factor, so 70 points look different."""
     return {"marker": "os^DvPX"[i % 7], "color": f"C{i % 10}"}
@@ -236,13 +251,12 @@ def _patch(color: tuple[int, int, int], name: str) -> Patch:
     return Patch(color=(red / 255, green / 255, blue / 255), label=name)
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     with files.replacing(path) as temporary:
         dated = {"Date": None} if path.suffix == ".svg" else None  # the same figure, the same file
         figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata=dated)
         if path.suffix == ".svg":
             temporary.write_text(_telling(temporary.read_text(encoding="utf-8")), encoding="utf-8")
-    plt.close(figure)
 
 
 def _telling(svg: str) -> str:

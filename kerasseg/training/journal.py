@@ -135,15 +135,14 @@ def train_command(run: Run) -> str:
     return " ".join(["kerasseg train", *flags, shlex.quote(f"--workdir={run.directory.path}")])
 
 
-def write(run: Run, told: Callable[[], "RunStory"], *, log: Callable[[str], None]) -> bool:
+def write(run: Run, told: Callable[[], "RunStory"], *, log: Callable[[str], None]) -> None:
     """Writes the page; where Jinja2 is missing, as in an installation without requirements, says so instead."""
     if importlib.util.find_spec("jinja2") is None:
-        log(f"no {run.directory.page.name}: pip install jinja2 matplotlib")
-        return False
+        log(f"no {run.directory.page.name}: pip install jinja2")
+        return
     from kerasseg.reports import pages
 
     files.write_text(run.directory.page, pages.run(told()))
-    return True
 
 
 def _history(run: Run) -> list[dict[str, float | None]]:

@@ -7,6 +7,7 @@ from kerasseg.int8 import noise
 from kerasseg.mcu import memory
 from kerasseg.reports import coloring, plots
 from kerasseg.score import metrics
+from tests.conftest import command
 
 NAMES = ("background", "disc", "box")
 
@@ -74,3 +75,15 @@ def test_figures_of_a_comparison(tmp_path):
 
 def test_points_of_the_tradeoffs_are_told_apart():
     assert len({tuple(plots._look(i).values()) for i in range(40)}) == 40
+
+
+def test_a_notebooks_own_plots_stay_its_own(tmp_path):
+    """Importing and drawing change neither Matplotlib's settings nor where pyplot shows what it draws."""
+    code = (
+        "import sys; from pathlib import Path; import matplotlib; before = dict(matplotlib.rcParams)\n"
+        "from kerasseg.reports import plots; plots.save_legend(('a$b$',), path=Path(sys.argv[1]))\n"
+        "assert dict(matplotlib.rcParams) == before; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    result = command("-c", code, tmp_path / "legend.svg")
+    assert result.returncode == 0, result.stderr
+    assert ">a$b$</text>" in (tmp_path / "legend.svg").read_text()
