@@ -21,7 +21,7 @@ hello:
 # The same command again resumes or repeats it.
 demo: hello $(CORE) ## the main job on pictures that need no download; writes demo/
 	$(KERASSEG) train --model=edge_small --dataset=shapes --size=128,128 --backbone_weights=none \
-	  --epochs=14 --learning_rate=3e-3 --eval_every=2 --workdir=demo/run
+	  --epochs=14 --learning_rate=1e-3 --eval_every=2 --workdir=demo/run
 	$(KERASSEG) evaluate --workdir=demo/run --output_dir=demo/evaluate
 	$(KERASSEG) convert --workdir=demo/run --recipe=int8
 	$(KERASSEG) predict --tflite=demo/run/int8.tflite docs/shapes --output_dir=demo/overlays

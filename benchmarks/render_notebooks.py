@@ -21,6 +21,7 @@ COLORS = re.compile(r"\x1b\[[0-9;]*m")
 class RenderOptions:
     """Runs every notebook in an empty folder, one after another, and keeps what it shows."""
 
+    notebooks: tuple[str, ...] = setting((), "stems of those to run, in order; empty runs all")
     output: str = setting(str(ROOT / "docs" / "notebooks"), "folder to write", path=True)
 
 
@@ -29,6 +30,8 @@ def main(options: RenderOptions) -> None:
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     with tempfile.TemporaryDirectory() as empty:
         for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+            if options.notebooks and path.stem not in options.notebooks:
+                continue
             notebook = nbformat.read(path, as_version=4)
             NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": empty}}).execute()
             for cell in notebook.cells:
