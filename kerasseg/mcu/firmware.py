@@ -10,7 +10,8 @@ from string import Template
 import numpy as np
 
 from kerasseg.errors import InputError
-from kerasseg.lite.flatbuffer import Graph
+from kerasseg.lite.flatbuffer import Graph, Operator
+from kerasseg.mcu import memory
 
 # What MicroMutableOpResolver can add: tensorflow/lite/micro/micro_mutable_op_resolver.h, without the signal library.
 _METHODS = """
@@ -34,6 +35,16 @@ INSTEAD = {
 }
 MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Keywords (C++20, [lex.key]) and what the headers that the sources include call their own.
+_WORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class co_await co_return
+co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do double dynamic_cast
+else enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq
+nullptr operator or or_eq private protected public register reinterpret_cast requires return short signed sizeof static
+static_assert static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using
+virtual void volatile wchar_t while xor xor_eq main std tflite flatbuffers gemmlowp ruy
+"""
+TAKEN = frozenset(_WORDS.split())
 TEMPLATES = (
     "model_data.h", "model_data.cc", "op_resolver.h", "arena.h", "test_vector.h", "test_vector.cc", "main.cc",
     "CMakeLists.txt", "idf_component.yml", "README.md",
@@ -70,7 +81,7 @@ class Memory:
         head_bytes: Of that, activations.
         tail_bytes: Of that, what stays.
         margin_percent: Added to it.
-        scratch_bytes: What CMSIS-NN may want besides.
+        scratch_bytes: What CMSIS-NN makes it larger by (`arena_growth`).
         version: Of the TFLite Micro that was measured.
     """
 
@@ -84,7 +95,7 @@ class Memory:
     @property
     def margin_bytes(self) -> int:
         """A multiple of 16."""
-        return -(-int(self.measured_bytes * self.margin_percent / 100) // 16) * 16
+        return _up(int(self.measured_bytes * self.margin_percent / 100), 16)
 
 
 def check(graph: Graph, *, file: str) -> None:
@@ -132,9 +143,11 @@ def check(graph: Graph, *, file: str) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raises InputError unless `name` can be a C++ namespace."""
+    """Raises InputError unless `name` can be a C++ namespace of its own."""
     if not NAME.fullmatch(name):
         raise InputError(f"{name!r} is no C++ namespace here; use lower-case letters, digits and underscores")
+    if name in TAKEN:
+        raise InputError(f"{name!r} is a word of C++, or another library's namespace; give a name such as {name}_model")
 
 
 def operators(graph: Graph) -> dict[str, int]:
@@ -142,24 +155,48 @@ def operators(graph: Graph) -> dict[str, int]:
     return dict(Counter(operator.name for operator in graph.operators))
 
 
-def cmsis_nn_scratch(graph: Graph) -> int:
-    """Bytes of the largest scratch buffer that CMSIS-NN's int8 convolutions would ask for on a Cortex-M with DSP extension.
+def cmsis_nn_scratch(graph: Graph) -> list[int]:
+    """Bytes of the scratch buffer that CMSIS-NN would ask for at each operator: the larger of its DSP and its Helium kernels'.
 
-    A convolution copies two columns of its input as int16 (arm_convolve_s8_get_buffer_size_dsp), a depthwise one a column
-    (arm_depthwise_conv_s8_opt_get_buffer_size_dsp); 1x1 convolutions of stride 1 need none. From CMSIS-NN's sources, not
-    measured.
+    With the DSP extension a convolution copies two columns of its input as int16, rounded up to 4 values, and a depthwise one
+    a column (arm_convolve_s8_get_buffer_size_dsp, arm_depthwise_conv_s8_opt_get_buffer_size_dsp). With Helium a convolution
+    takes four columns as int8, rounded up to 16, and a depthwise one four blocks of 124 channels, whatever it has
+    (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. From CMSIS-NN's sources at 4ab83cc3;
+    programs linked for a Cortex-M7 and an M55 took what these say.
     """
-    largest = 0
-    for operator in graph.operators:
-        if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            _, height, width, channels = graph.shape(operator.inputs[1])
-            pointwise = height == width == 1 and operator.options.strideH == operator.options.strideW == 1
-            columns = 1 if operator.name == "DEPTHWISE_CONV_2D" else 2
-            largest = max(largest, 0 if pointwise else columns * height * width * channels * 2)
-    return largest
+    return [_scratch(graph, operator) for operator in graph.operators]
 
 
-def sources(content: bytes, *, file: str, sha256: str, name: str, memory: Memory, vector: Vector) -> dict[str, str]:
+def _scratch(graph: Graph, operator: Operator) -> int:
+    if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return 0
+    _, height, width, channels = graph.shape(operator.inputs[1])
+    column, options = height * width * channels, operator.options
+    if operator.name == "CONV_2D":
+        if height == width == 1 and options.strideH == options.strideW == 1:
+            return 0
+        return max(2 * 2 * _up(column, 4), 4 * _up(column, 16))
+    if options.dilationHFactor != 1 or options.dilationWFactor != 1:
+        return 0
+    return max(2 * column, 4 * 124 * height * width)
+
+
+def _up(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
+def arena_growth(graph: Graph) -> int:
+    """Bytes by which scratch buffers of CMSIS-NN make the arena larger, a multiple of 16.
+
+    A scratch buffer lives while its operator runs: only where that and the live tensors together pass the peak of the tensors
+    does the arena grow.
+    """
+    alive = [one.live_bytes for one in memory.live(graph)]
+    together = [live + scratch for live, scratch in zip(alive, cmsis_nn_scratch(graph), strict=True)]
+    return _up(max(together) - max(alive), 16)
+
+
+def sources(content: bytes, *, file: str, sha256: str, name: str, room: Memory, vector: Vector) -> dict[str, str]:
     """File name -> text of everything but the reports.
 
     Args:
@@ -167,7 +204,7 @@ def sources(content: bytes, *, file: str, sha256: str, name: str, memory: Memory
         file: Its name.
         sha256: Its hash.
         name: C++ namespace, lower-case letters, digits and underscores.
-        memory: For arena.h.
+        room: For arena.h.
         vector: For test_vector.
 
     Raises:
@@ -187,13 +224,13 @@ def sources(content: bytes, *, file: str, sha256: str, name: str, memory: Memory
         "bytes": _bytes(content),
         "count": len(methods),
         "calls": "\n".join(f"  if (resolver.Add{method}() != kTfLiteOk) return kTfLiteError;" for method in methods),
-        "version": memory.version,
-        "measured": memory.measured_bytes,
-        "head": memory.head_bytes,
-        "tail": memory.tail_bytes,
-        "margin": memory.margin_bytes,
-        "margin_percent": f"{memory.margin_percent:g}",
-        "scratch": memory.scratch_bytes,
+        "version": room.version,
+        "measured": room.measured_bytes,
+        "head": room.head_bytes,
+        "tail": room.tail_bytes,
+        "margin": room.margin_bytes,
+        "margin_percent": f"{room.margin_percent:g}",
+        "scratch": room.scratch_bytes,
         "source": vector.source,
         "inputs": len(vector.inputs),
         "outputs": len(vector.outputs),
@@ -205,8 +242,10 @@ def sources(content: bytes, *, file: str, sha256: str, name: str, memory: Memory
         "output_table": tables[1],
         "tensors": "\n".join(_describe(graph)),
     }  # fmt: skip
-    texts = {target: template(target).substitute(values) for target in TEMPLATES}
     segments = _segmentation(graph)
+    row = "| `class_map.h` | the class of a pixel from the output tensor, without a buffer |\n"
+    values["class_map_row"] = row if segments else ""
+    texts = {target: template(target).substitute(values) for target in TEMPLATES}
     return texts | ({"class_map.h": template("class_map.h").substitute(values | segments)} if segments else {})
 
 
@@ -216,10 +255,10 @@ def _segmentation(graph: Graph) -> dict:
     shapes = [graph.shape(int(tensor)) for tensor in ends]
     if len(shapes) != 2 or any(len(shape) != 4 for shape in shapes) or graph.dtype(int(ends[1])) != np.int8:
         return {}
-    (_, height, width, _), (_, rows, columns, classes) = shapes
+    (_, height, width, channels), (_, rows, columns, classes) = shapes
     stride = height // rows
-    if (stride * rows, stride * columns) != (height, width) or classes < 2:
-        return {}
+    if channels not in (1, 3) or (stride * rows, stride * columns) != (height, width) or classes < 2:
+        return {}  # no picture, or no map of classes
     return {"height": height, "width": width, "classes": classes, "stride": stride, "type": "int8_t"}
 
 

@@ -40,6 +40,7 @@ class Measurement:
         arena: As TFLite Micro's recorder counts it.
         margin_percent: Added to the arena in arena.h.
         margin_bytes: The same in bytes, a multiple of 16.
+        scratch_bytes: What CMSIS-NN's scratch buffers make the arena larger by.
         source: What it was run on, in words.
         exactness: Beside LiteRT's reference kernels.
         memory: Live tensors of every operator, the peak, and what would lower it (`memory.report`).
@@ -57,6 +58,7 @@ class Measurement:
     arena: runtime.Arena
     margin_percent: float
     margin_bytes: int
+    scratch_bytes: int
     source: str
     exactness: runtime.Exactness
     memory: dict
@@ -66,19 +68,20 @@ class Measurement:
 
     @property
     def needed_bytes(self) -> int:
-        """Of the arena, with its margin."""
-        return self.arena.total_bytes + self.margin_bytes
+        """Of the arena, with what CMSIS-NN adds and its margin."""
+        return self.arena.total_bytes + self.scratch_bytes + self.margin_bytes
 
     def to_json(self) -> dict:
         """As plain JSON values; the margin stands with the arena."""
         margin = {
             "margin_percent": self.margin_percent,
             "margin_bytes": self.margin_bytes,
+            "scratch_bytes": self.scratch_bytes,
             "with_margin_bytes": self.needed_bytes,
         }
         nested = {name: [one.to_json() for one in getattr(self, name)] for name in ("accelerators", "boards")}
         values = dataclasses.asdict(self) | nested | {"arena": self.arena.to_json() | margin, "unknown": list(self.unknown)}
-        return {name: value for name, value in values.items() if name not in ("margin_percent", "margin_bytes")}
+        return {name: value for name, value in values.items() if name not in margin}
 
 
 def measure(
@@ -113,7 +116,7 @@ def measure(
     arena = runtime.measure_arena(content)
     room = firmware.Memory(
         arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
-        scratch_bytes=firmware.cmsis_nn_scratch(graph), version=runtime.version(),
+        scratch_bytes=firmware.arena_growth(graph), version=runtime.version(),
     )  # fmt: skip
     estimates = []
     for accelerator in accelerators:
@@ -123,8 +126,8 @@ def measure(
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
     vector = firmware.Vector(f"the first of {inputs.source}", tuple(batches[0]), tuple(outputs[0]))
-    sources = firmware.sources(content, file=file, sha256=sha256, name=name, memory=room, vector=vector)
-    needed = arena.total_bytes + room.margin_bytes
+    sources = firmware.sources(content, file=file, sha256=sha256, name=name, room=room, vector=vector)
+    needed = arena.total_bytes + room.scratch_bytes + room.margin_bytes
     found = Measurement(
         file=file,
         sha256=sha256,
@@ -135,6 +138,7 @@ def measure(
         arena=arena,
         margin_percent=margin_percent,
         margin_bytes=room.margin_bytes,
+        scratch_bytes=room.scratch_bytes,
         source=inputs.source,
         exactness=exactness,
         memory=memory.report(graph),
@@ -152,8 +156,8 @@ def _operators(graph: Graph) -> dict[str, dict]:
 
 def _unknown(room: firmware.Memory) -> tuple[str, ...]:
     return (
-        f"Not measured: scratch buffers of optimized kernels, which the wheel does not have. By CMSIS-NN's formulas the "
-        f"largest here would be about {room.scratch_bytes} bytes; the margin has {room.margin_bytes}.",
+        "Not measured: scratch buffers of optimized kernels, which the wheel does not have. By CMSIS-NN's formulas, the larger "
+        f"of DSP and Helium, they make the arena {room.scratch_bytes} bytes larger, which arena.h adds.",
         "Not measured: the tail on a 32-bit chip. Pointers have 8 bytes where this was measured, 4 there: it is smaller.",
     )
 

@@ -65,6 +65,7 @@ def micro(report: dict) -> str:
         f"flash             {report['bytes'] / KIB:.1f} KiB, {report['macs'] / 1e6:.1f} million multiply-accumulates",
         f"arena             {arena['total_bytes'] / KIB:.1f} KiB: {arena['head_bytes'] / KIB:.1f} activations, "
         f"{arena['tail_bytes'] / KIB:.1f} that stay",
+        *([f"CMSIS-NN scratch  {arena['scratch_bytes'] / KIB:.1f} KiB more"] if arena["scratch_bytes"] else []),
         f"with margin       {arena['with_margin_bytes'] / KIB:.1f} KiB ({arena['margin_percent']:g} % more)",
         f"smallest that ran {arena['smallest_bytes'] / KIB:.1f} KiB",
         f"peak              {peak['live_bytes'] / KIB:.1f} KiB alive at {peak['layer']} ({peak['operator']})",
