@@ -79,6 +79,9 @@ def test_a_run_that_kept_no_scores_is_evaluated(run):
 
 def test_what_is_no_run_or_no_export_is_refused(run, tmp_path):
     assert_one_line(kerasseg("report"), "--workdir is missing")
+    (run / "best.json").write_text('{"epoch": 1}')
+    assert_one_line(kerasseg("report", f"--workdir={run}", "--nomeasure"), "best.json is none that a training wrote; remove it")
+    (run / "best.json").unlink()
     assert_one_line(kerasseg("report", f"--workdir={tmp_path / 'none'}"), "is no run directory")
     assert_one_line(
         kerasseg("report", f"--workdir={run}", "--nomeasure", f"--micro={tmp_path}"), "holds no export of kerasseg micro"

@@ -78,11 +78,12 @@ def _float_islands(graph: Graph) -> int:
 
 
 def _stray_casts(graph: Graph) -> int:
-    """Casts inside the graph; those next to its inputs and outputs are what a float interface asks for."""
+    """Casts of activations inside the graph. A float interface asks for those at its ends, a float16 file casts its weights."""
     ends = {*map(int, graph.model.subgraphs[0].inputs), *map(int, graph.model.subgraphs[0].outputs)}
+    casts = (operator for operator in graph.operators if operator.name in _CASTS)
     return sum(
-        operator.name in _CASTS and not ends & {*operator.inputs, *operator.outputs} for operator in graph.operators
-    )  # fmt: skip
+        not ends & {*operator.inputs, *operator.outputs} and graph.constant(operator.inputs[0]) is None for operator in casts
+    )
 
 
 def _per_tensor_weights(graph: Graph) -> int:

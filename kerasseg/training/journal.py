@@ -14,6 +14,7 @@ from kerasseg import files
 from kerasseg.config import TrainConfig
 from kerasseg.data.letterbox import segment
 from kerasseg.data.splits import Split
+from kerasseg.errors import InputError
 from kerasseg.run.directory import Run
 from kerasseg.score import metrics
 from kerasseg.score.evaluation import Predict
@@ -50,8 +51,17 @@ def keep(run: Run, found: Evaluation) -> None:
 
 
 def kept(run: Run) -> Evaluation | None:
-    """What `keep` wrote; None where it is not there, as in runs of version 0.1."""
-    return Evaluation(**files.read_json(run.directory.best)) if run.directory.best.is_file() else None
+    """What `keep` wrote; None where it is not there, as in runs of version 0.1.
+
+    Raises:
+        InputError: it is not what `keep` writes.
+    """
+    if not run.directory.best.is_file():
+        return None
+    stored = files.read_json(run.directory.best)
+    if not isinstance(stored, dict) or stored.keys() != {one.name for one in dataclasses.fields(Evaluation)}:
+        raise InputError(f"{run.directory.best} is none that a training wrote; remove it, and it is made again")
+    return Evaluation(**stored)
 
 
 def chosen(by_picture: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasseg.lite import lint
+from kerasseg.lite import converter, lint
 from kerasseg.lite.flatbuffer import Graph
 from tests.lite.nets import as_float, from_tf, int8, network
 
@@ -48,6 +48,7 @@ def test_float_island_and_stray_casts():
     middle = Graph(as_float(three))
     assert "stray_cast" in _rules(int8(three, float_tensors=[middle.name(middle.operators[1].outputs[0])]))
     assert not {"float_island", "stray_cast"} & _rules(int8(clean, io_type="float32"))
+    assert "stray_cast" not in _rules(converter.convert(three, recipe="float16"))  # weights, not activations that wander
 
 
 def test_per_tensor_weights():
