@@ -199,7 +199,7 @@ def card(
         scores: `Scores.to_json()` of the Keras model on val; None where nobody knows.
     """
     values = {"file": file, "recipe": recipe, "about": about, "command": f"`{command}`", "coarse": coarse, "scores": scores}
-    return _environment(html=False).get_template("card.md.jinja").render(**values)
+    return _render("card.md.jinja", html=False, **values)
 
 
 @functools.cache
@@ -215,8 +215,10 @@ def _environment(*, html: bool) -> jinja2.Environment:
     return environment
 
 
-def _render(template: str, **values: Any) -> str:
-    return _environment(html=True).get_template(template).render(**values)
+def _render(template: str, *, html: bool = True, **values: Any) -> str:
+    text = _environment(html=html).get_template(template).render(**values)
+    # Names of files that the locale could not decode: what they are in UTF-8, as far as they are.
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _cell(text: str) -> str:
