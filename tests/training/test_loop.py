@@ -183,7 +183,7 @@ def test_a_full_device_is_one_line(short, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert_one_line(result, "cannot write", "free some space")
-    assert sorted(os.listdir(tmp_path / "run")) == ["config.json", "labels.npz"]
+    assert sorted(os.listdir(tmp_path / "run")) == ["config.json", "data.json", "labels.npz"]
 
 
 def test_too_little_space_is_said_before_the_first_step(short, tmp_path, monkeypatch):
