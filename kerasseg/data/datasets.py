@@ -11,6 +11,8 @@ from kerasseg.data import labels as label_tables
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 
+MOST_CLASSES = 254
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -91,6 +93,11 @@ def load_dataset(name: str, *, data_dir: str = "") -> Dataset:
     if spec.needs_dir and not Path(data_dir).is_dir():
         raise InputError(f"no folder {data_dir}; --data_dir must be where {name} lies")
     class_names, splits = spec.load(Path(data_dir))
+    if len(class_names) > MOST_CLASSES:
+        raise InputError(
+            f"{data_dir} has {len(class_names)} classes; {MOST_CLASSES} are the most: an id is a byte, 255 is unlabelled, and "
+            "scores use one more"
+        )
     fixed = spec.fixed_classes or (name == "folder" and folder.has_fixed_classes(Path(data_dir)))
     return Dataset(name, class_names, splits, fixed)
 

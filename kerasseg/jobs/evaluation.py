@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from kerasseg import files
+from kerasseg import files, terminal
 from kerasseg.data.letterbox import segment
 from kerasseg.reports import plots
 from kerasseg.run import origin, trained
@@ -42,7 +42,8 @@ def evaluate(
     examples = dataset.split(split)
     predict = trained.predictor(trained.load_trained(run))
     log(f"evaluating {run.config.model} on {len(examples)} pictures of {dataset.name} {split}")
-    scores = score(predict, examples, class_names=run.class_names, size=run.eval_size)
+    show = terminal.bar("pictures")
+    scores = score(predict, examples, class_names=run.class_names, size=run.eval_size, show=show)
     output = Path(output_dir or run.directory.path / f"evaluate_{split}")
     report = {
         "split": split,

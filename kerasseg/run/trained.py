@@ -5,10 +5,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from kerasseg import files
 from kerasseg.errors import InputError
-from kerasseg.logits import class_ids
+from kerasseg.logits import class_ids, refuse_not_finite
 from kerasseg.models import build_model, get_spec
 from kerasseg.run import checkpoint
 from kerasseg.run.directory import Run
@@ -70,9 +71,20 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit."""
+    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit.
+
+    Where the logits are of the images' size, the largest is found in the compiled network: one byte a pixel leaves the device.
+    It is compiled at the first call: make one predictor, not one a score.
+    """
+    if tuple(model.output.shape[1:3]) != tuple(model.input.shape[1:3]):
+        return lambda images: class_ids(model.predict_on_batch(images.astype(np.float32)), size=images.shape[1:3])
+    largest = ops.cast(ops.argmax(model.output, -1), "uint8")
+    odd = ops.sum(ops.cast(ops.logical_not(ops.isfinite(model.output)), "int32"), (1, 2, 3))
+    network = keras.Model(model.input, [largest, odd])
 
     def predict(images: np.ndarray) -> np.ndarray:
-        return class_ids(model.predict_on_batch(images.astype(np.float32)), size=images.shape[1:3])
+        ids, counts = network.predict_on_batch(images.astype(np.float32))
+        refuse_not_finite(int(np.sum(counts)), of=ids.size * model.output.shape[-1])
+        return ids
 
     return predict

@@ -24,15 +24,26 @@ def confusion_matrix(labels: np.ndarray, preds: np.ndarray, *, num_classes: int)
     Raises:
         InputError: a label that is neither a class nor 255, or a prediction that is no class.
     """
-    labels, preds = np.asarray(labels), np.asarray(preds)
-    labelled = labels != IGNORE_LABEL
-    found = labels[labelled], preds[labelled]
-    for ids, what in zip(found, ("labels hold", "predictions hold"), strict=True):
-        if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
-            odd = ids.max() if ids.max() >= num_classes else ids.min()
-            raise InputError(f"the {what} class {odd}, there are {num_classes} classes; use labels and model of one data set")
-    index = found[0].astype(np.int64) * num_classes + found[1]
-    return np.bincount(index, minlength=num_classes**2).reshape(num_classes, num_classes)
+    labels, preds = (
+        _bytes(ids, what=what, num_classes=num_classes) for ids, what in ((labels, "labels"), (preds, "predictions"))
+    )
+    index = labels.astype(np.uint16).ravel() << 8 | preds.ravel()
+    pairs = np.bincount(index, minlength=2**16).reshape(256, 256)[:IGNORE_LABEL]  # faster than leaving pixels out first
+    for counts, what in ((pairs.sum(1), "labels"), (pairs.sum(0), "predictions")):
+        if counts[num_classes:].any():
+            raise _no_class(np.flatnonzero(counts).max(), what=what, num_classes=num_classes)
+    return pairs[:num_classes, :num_classes].astype(np.int64)
+
+
+def _bytes(ids: np.ndarray, *, what: str, num_classes: int) -> np.ndarray:
+    ids = np.asarray(ids)
+    if ids.dtype != np.uint8 and ids.size and not 0 <= ids.min() <= ids.max() <= IGNORE_LABEL:
+        raise _no_class(ids.max() if ids.max() > IGNORE_LABEL else ids.min(), what=what, num_classes=num_classes)
+    return ids.astype(np.uint8, copy=False)
+
+
+def _no_class(odd: int, *, what: str, num_classes: int) -> InputError:
+    return InputError(f"the {what} hold class {odd}, there are {num_classes} classes; use labels and model of one data set")
 
 
 def boundary_distance(shape: tuple[int, int]) -> int:
@@ -52,16 +63,16 @@ def near_boundary(ids: np.ndarray, *, distance: int) -> np.ndarray:
     Returns:
         (H, W) bool; of no meaning where `ids` is 255.
     """
-    values = np.asarray(ids).astype(np.int16) + 1  # 0 is left for what lies outside the picture
-    unlabelled = values == IGNORE_LABEL + 1
-    highest = _largest_around(np.where(unlabelled, 0, values), distance)
-    lowest = -_largest_around(-np.where(unlabelled, IGNORE_LABEL + 1, values), distance)
+    values = np.asarray(ids).astype(np.uint8) + np.uint8(1)  # 0 is left for what lies outside the picture, and 255 became it
+    highest = _largest_around(values, distance, outside=0)
+    values[values == 0] = IGNORE_LABEL
+    lowest = IGNORE_LABEL - _largest_around(IGNORE_LABEL - values, distance, outside=IGNORE_LABEL)
     return highest != lowest
 
 
-def _largest_around(values: np.ndarray, distance: int) -> np.ndarray:
-    """The largest value in the square around each pixel, zeros outside the picture: windows that double, then overlap."""
-    values, window = np.pad(values, distance), 2 * distance + 1
+def _largest_around(values: np.ndarray, distance: int, *, outside: int) -> np.ndarray:
+    """The largest value in the square around each pixel, uint8: windows that double, then overlap."""
+    values, window = np.pad(values, distance, constant_values=outside), 2 * distance + 1
     for axis in (0, 1):
         span = 1
         while span < window:
@@ -76,24 +87,35 @@ def _without(values: np.ndarray, axis: int, *, first: int = 0, last: int = 0) ->
     return values[kept] if axis == 0 else values[:, kept]
 
 
+def boundary_ids(ids: np.ndarray, labels: np.ndarray, *, num_classes: int) -> np.ndarray:
+    """The class near boundaries, and `num_classes` elsewhere: what `boundary_confusion` compares.
+
+    Args:
+        ids: (H, W) int, the labels themselves or predictions.
+        labels: (H, W) int, 255 where unlabelled; those pixels are left out, of the predictions too.
+        num_classes: Number of classes.
+
+    Returns:
+        (H, W) uint8, 255 where unlabelled.
+    """
+    ids, unlabelled = np.array(ids, np.uint8), np.asarray(labels) == IGNORE_LABEL
+    ids[unlabelled] = IGNORE_LABEL
+    near = near_boundary(ids, distance=boundary_distance(ids.shape))
+    return np.where(near | unlabelled, ids, np.uint8(num_classes))
+
+
 def boundary_confusion(labels: np.ndarray, preds: np.ndarray, *, num_classes: int) -> np.ndarray:
     """The confusion matrix of boundary pixels; its last row and column count "no boundary here".
 
     Args:
-        labels: (H, W) int, 255 where unlabelled; those pixels are left out, of the predictions too.
+        labels: (H, W) int, 255 where unlabelled.
         preds: (H, W) int.
         num_classes: Number of classes.
 
     Returns:
         (num_classes + 1, num_classes + 1) int64.
     """
-    labels, preds = np.asarray(labels), np.asarray(preds)
-    distance = boundary_distance(labels.shape)
-    unlabelled = labels == IGNORE_LABEL
-    maps = []
-    for ids in (labels, np.where(unlabelled, IGNORE_LABEL, preds)):
-        inner = np.where(near_boundary(ids, distance=distance), ids, num_classes)
-        maps.append(np.where(unlabelled, IGNORE_LABEL, inner))
+    maps = (boundary_ids(ids, labels, num_classes=num_classes) for ids in (labels, preds))
     return confusion_matrix(*maps, num_classes=num_classes + 1)
 
 

@@ -1,15 +1,40 @@
 """What a training asks of its Keras backend: where to build, how to compile, and the faster kernels it has."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 
 import keras
+
+from kerasseg.run.provenance import cpu_name
 
 
 def made_with() -> dict[str, str]:
     """Backend and Keras, with their versions."""
     backend = keras.backend.backend()
     return {"backend": f"{backend} {metadata.version(backend)}", "keras": f"Keras {keras.__version__}"}
+
+
+def device() -> str:
+    """What trains, in words: "NVIDIA H100 80GB HBM3 (jax)", "AMD EPYC, 2 processors (tensorflow)"."""
+    backend = keras.backend.backend()
+    names = dict.fromkeys(_accelerators(backend)) or (f"{cpu_name()}, {os.cpu_count()} processors",)
+    return f"{' and '.join(names)} ({backend})"
+
+
+def _accelerators(backend: str) -> list[str]:
+    if backend == "jax":
+        import jax
+
+        return [one.device_kind for one in jax.devices() if one.platform != "cpu"]
+    if backend == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    import tensorflow as tf
+
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [one.get("device_name", "a GPU") for one in details]
 
 
 def building() -> AbstractContextManager:

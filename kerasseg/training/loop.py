@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from kerasseg import config as config_lib
-from kerasseg import files
+from kerasseg import files, terminal
 from kerasseg.config import TrainConfig
 from kerasseg.data import datasets, pipeline
 from kerasseg.data.splits import Split
@@ -28,6 +28,7 @@ from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
 from kerasseg.training import admission, backends, callbacks, journal, losses, schedules
 from kerasseg.training.averaging import AveragingModel
+from kerasseg.training.timing import InputWatch, Pace
 
 if TYPE_CHECKING:
     from kerasseg.reports.pages import RunStory
@@ -148,6 +149,7 @@ class _Training:
         fast = backends.with_fast_kernels(model)
         self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
         self.eval_model = backends.with_fast_kernels(eval_model)
+        self.predict = trained.predictor(self.eval_model)
         if not self.directory.checkpoint.exists():
             if config.init_weights:
                 trained.load_weights(self.model, Path(config.init_weights))
@@ -163,18 +165,25 @@ class _Training:
         self.model.averaging(self.optimizer, decay=config.ema_decay)
         loss = losses.build_loss(config, counts=lambda: self.pixels[: run.num_classes])
         backends.compile_model(self.model, self.optimizer, loss)
-        log(f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images")
+        self.watch = InputWatch(self.model)
+        log(
+            f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images, "
+            f"on {backends.device()}"
+        )
 
     def run_epochs(self) -> Scores:
         config = self.config
         if self.directory.checkpoint.exists():
             self._restore()
             self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
+        pace = Pace(images=self.steps * config.batch_size, epochs=config.epochs)
         for epoch in range(self.progress.epoch, config.epochs):
             start = time.perf_counter()
+            self.watch.start()
             row: dict = {"epoch": epoch + 1, "loss": self._fit(epoch), "backend": backends.made_with()["backend"]}
             row["learning_rate"] = float(self.optimizer.learning_rate)
             row["seconds"] = time.perf_counter() - start  # without the evaluation
+            self.log(pace.line(epoch + 1, seconds=row["seconds"], waited=self.watch.waited))
             found = None
             if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
                 scores, found = self._evaluate(epoch + 1)
@@ -220,8 +229,8 @@ class _Training:
         """Of what `eval_model` holds: the weights of that epoch."""
         found = journal.Evaluation(epoch, {})
         names, size = self.run.class_names, self.run.eval_size
-        predict = trained.predictor(self.eval_model)
-        scores = evaluate(predict, self.val_split, class_names=names, size=size, each=found.add)
+        show = terminal.bar("pictures scored")
+        scores = evaluate(self.predict, self.val_split, class_names=names, size=size, each=found.add, show=show)
         found.scores = scores.to_json()
         return scores, found
 
@@ -272,8 +281,7 @@ class _Training:
             if best and self.shown is None:
                 if best.epoch != self.progress.epoch:
                     self.eval_model.load_weights(self.directory.best_weights)
-                predict = trained.predictor(self.eval_model)
-                self.shown = journal.samples(self.run, self.val_split, predict, best.by_picture)
+                self.shown = journal.samples(self.run, self.val_split, self.predict, best.by_picture)
             return journal.story(self.run, best=best, shown=self.shown or (), about=provenance())
 
         journal.write(self.run, told, log=self.log)

@@ -9,8 +9,10 @@ from keras import ops
 
 from kerasseg.config import TrainConfig
 from kerasseg.data.labels import IGNORE_LABEL
+from kerasseg.training import pointwise_losses
 
 LARGEST_RATIO = 100.0  # of class weights, a choice
+MANY_CLASSES = 32  # from here on planes cost more memory than they save time
 
 
 class SegmentationLoss(keras.losses.Loss):
@@ -30,6 +32,7 @@ class SegmentationLoss(keras.losses.Loss):
         self, *, ce_weight: float = 1.0, dice_weight: float = 0.0, lovasz_weight: float = 0.0, class_weights=None
     ):  # fmt: skip
         super().__init__(name="segmentation_loss", reduction=None, dtype="float32")
+        self.pointwise = {"ce_weight": ce_weight, "dice_weight": dice_weight, "class_weights": class_weights}
         self.terms = [
             (ce_weight, lambda planes: cross_entropy(planes, class_weights=class_weights)),
             (dice_weight, dice),
@@ -40,8 +43,14 @@ class SegmentationLoss(keras.losses.Loss):
         labels = ops.cast(y_true, "int32")
         if y_pred.shape[1:3] != labels.shape[1:3]:
             y_pred = ops.image.resize(y_pred, labels.shape[1:3], interpolation="bilinear")
-        planes = Planes.of(labels, y_pred)
-        return sum(weight * term(planes) for weight, term in self.terms if weight)
+        terms, value = self.terms, 0.0
+        if y_pred.shape[-1] >= MANY_CLASSES:
+            *_, lovasz = terms
+            terms, value = [lovasz], pointwise_losses.weighted(labels, y_pred, **self.pointwise)
+        if any(weight for weight, _ in terms):
+            planes = Planes.of(labels, y_pred)
+            value += sum(weight * term(planes) for weight, term in terms if weight)
+        return value
 
 
 def build_loss(config: TrainConfig, *, counts: Callable[[], np.ndarray]) -> SegmentationLoss:

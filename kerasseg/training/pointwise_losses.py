@@ -1,0 +1,96 @@
+"""Cross-entropy and Dice of many classes, a picture at a time: no plane a class is ever made of a whole batch.
+
+The same values and gradients as `losses.cross_entropy` and `losses.dice`, which are faster where there are few classes.
+"""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from kerasseg.data.labels import IGNORE_LABEL
+
+
+class Sums(NamedTuple):
+    """Sums over the labelled pixels, (C,) float32 each.
+
+    Attributes:
+        losses: - log p of the pixel's own class, by that class.
+        area: Pixels, by class.
+        shared: p of the pixel's own class, by that class.
+        found: p of every class.
+    """
+
+    losses: Any
+    area: Any
+    shared: Any
+    found: Any
+
+
+def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weights=None):
+    """`ce_weight` times the cross-entropy plus `dice_weight` times the Dice loss.
+
+    Args:
+        labels: (B, H, W) int, 255 where unlabelled.
+        logits: (B, H, W, C) float. The memory beyond them: one such tensor in float32 for the gradient, another while its
+            pictures are put together, and two of a single picture.
+        ce_weight: Factor.
+        dice_weight: Factor.
+        class_weights: (C,) factors of the cross-entropy; None for 1.
+
+    Returns:
+        A scalar.
+    """
+    weights = ops.ones(logits.shape[-1]) if class_weights is None else ops.convert_to_tensor(class_weights, "float32")
+
+    @ops.custom_gradient
+    def loss(logits):
+        pictures = list(zip(ops.unstack(logits), ops.unstack(labels), strict=True))
+        sums = Sums(*map(sum, zip(*(_sums(*picture) for picture in pictures), strict=True)))
+        pixels = ops.maximum(ops.sum(weights * sums.area), 1e-6)
+        present = ops.cast(sums.area > 0, "float32")
+        share = dice_weight * 2 * present / ops.maximum(ops.sum(present), 1.0)
+        both = ops.maximum(sums.area + sums.found, 1e-6)
+        dice = dice_weight - ops.sum(share * sums.shared / both)
+        value = ce_weight * ops.sum(weights * sums.losses) / pixels + dice
+
+        def gradient(*args, upstream=None):
+            factor = args[0] if upstream is None else upstream
+            by_shared = -factor * share / both
+            by = Sums(factor * ce_weight * weights / pixels, None, by_shared, -by_shared * sums.shared / both)
+            return ops.stack([_gradient(*picture, by) for picture in pictures])
+
+        return value, gradient
+
+    return loss(logits)
+
+
+def _probabilities(logits, labels):
+    """Of a picture: p (N, C), log p and p of the own class (N,), the class (N,) with 0 for none, and 1 where labelled (N,)."""
+    logits = ops.reshape(ops.cast(logits, "float32"), (-1, logits.shape[-1]))
+    labels = ops.reshape(labels, (-1,))
+    labelled = ops.cast(labels != IGNORE_LABEL, "float32")
+    own = ops.where(labels == IGNORE_LABEL, 0, labels)
+    log_sums = ops.logsumexp(logits, -1, keepdims=True)
+    log_own = (ops.take_along_axis(logits, own[:, None], 1) - log_sums)[:, 0]
+    return ops.exp(logits - log_sums), log_own, own, labelled
+
+
+def _sums(logits, labels) -> Sums:
+    probabilities, log_own, own, labelled = _probabilities(logits, labels)
+
+    def by_class(values):
+        return ops.segment_sum(values * labelled, own, num_segments=logits.shape[-1])
+
+    found = ops.matmul(labelled[None], probabilities)[0]
+    return Sums(by_class(-log_own), by_class(labelled), by_class(ops.exp(log_own)), found)
+
+
+def _gradient(logits, labels, by: Sums):
+    """Of the loss by a picture's logits, (H, W, C), from its gradients by the sums."""
+    probabilities, log_own, own, labelled = _probabilities(logits, labels)
+    own_losses, own_shared = ops.take(by.losses, own), ops.take(by.shared, own) * ops.exp(log_own)
+    # p = softmax(z): a gradient g by p is p (g - sum g p) by z; that of - log p_own is p, less 1 at the own class.
+    inner = ops.matmul(probabilities, by.found[:, None])[:, 0] + own_shared - own_losses
+    at_own = ops.arange(logits.shape[-1], dtype=own.dtype) == own[:, None]
+    out = probabilities * (by.found - inner[:, None]) + ops.where(at_own, (own_shared - own_losses)[:, None], 0.0)
+    return ops.cast(ops.reshape(out * labelled[:, None], logits.shape), logits.dtype)
