@@ -44,7 +44,7 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
 
     @ops.custom_gradient
     def loss(logits):
-        pictures = list(zip(ops.unstack(logits), ops.unstack(labels), strict=True))
+        pictures = [(logits[i], labels[i]) for i in range(logits.shape[0])]
         sums = Sums(*map(sum, zip(*(_sums(*picture) for picture in pictures), strict=True)))
         pixels = ops.maximum(ops.sum(weights * sums.area), 1e-6)
         present = ops.cast(sums.area > 0, "float32")
