@@ -64,7 +64,7 @@ class TrainConfig:
     train_examples: int = setting(0, "use the first so many training examples; 0 for all")
     val_examples: int = setting(0, "use the first so many validation examples; 0 for all")
     eval_every: int = setting(1, "epochs from one evaluation on the validation split to the next")
-    cache_mib: int = setting(2048, "keep decoded pictures in memory while they fit in so many MiB")
+    cache_mib: int = setting(2048, "keep pictures in memory, in so many MiB: decoded, or as their files where those alone fit")
     seed: int = setting(0, "seed of weights, order and augmentation")
     deterministic: bool = setting(
         False,

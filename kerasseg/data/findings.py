@@ -53,10 +53,26 @@ class Finding:
 
 def find(dataset: Dataset, tallies: Mapping[str, Tally], *, data_dir: str = "") -> list[Finding]:
     """Everything, errors first; with the folder of a `folder` data set, what lies there and is not read, too."""
-    found = [*_refused(tallies), *_classes(dataset, tallies), *_copies(tallies), *_pictures(tallies), *_exchanged(tallies)]
+    found = [
+        *_sampled(tallies),
+        *_refused(tallies),
+        *_classes(dataset, tallies),
+        *_copies(tallies),
+        *_pictures(tallies),
+        *_exchanged(tallies),
+    ]
     if dataset.name == "folder" and data_dir:
         found += _strays(Path(data_dir))
     return sorted(found, key=lambda one: not one.is_error)
+
+
+def _sampled(tallies: Mapping[str, Tally]) -> Iterable[Finding]:
+    """Says which splits were looked at in part, so that nobody takes what was counted for all there is."""
+    parts = [f"{len(one.names) + len(one.refused):,} of {one.examples:,} {split}" for split, one in tallies.items()
+        if not one.whole]  # fmt: skip
+    if parts:
+        yield Finding("sampled", False, f"{' and '.join(parts)} pictures were looked at, evenly spaced, and what is said here "
+            "is of these; the others are checked as they are read, and kerasseg inspect looks at all")  # fmt: skip
 
 
 def _refused(tallies: Mapping[str, Tally]) -> Iterable[Finding]:
@@ -91,11 +107,14 @@ def _classes(dataset: Dataset, tallies: Mapping[str, Tally]) -> Iterable[Finding
             "kerasseg prepare reads this layout with classes of your own")  # fmt: skip
     elif train is not None and train[:IGNORE_LABEL].any():
         absent = [name for i, name in enumerate(names) if not train[i]]
-        if absent:
-            what = "a class" if len(absent) == 1 else f"{len(absent)} classes"
+        what = "a class" if len(absent) == 1 else f"{len(absent)} classes"
+        if absent and tallies["train"].whole:
             yield Finding(
                 "absent", not dataset.fixed_classes, f"{what} with no pixel in train, which cannot be learned", tuple(absent)
             )
+        elif absent:  # perhaps in one of the others
+            looked = len(tallies["train"].names)
+            yield Finding("absent", False, f"{what} with no pixel in the {looked:,} train pictures looked at", tuple(absent))
     if not everything[0] and everything[1 : len(names)].any() and not dataset.fixed_classes:
         yield Finding("from_one", False, f"no pixel is of id 0, {names[0]}: do the ids begin at 1?")
     for split, total in totals.items():

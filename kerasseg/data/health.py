@@ -61,7 +61,7 @@ class Health:
         """As plain JSON values."""
         return {
             "dataset": self.dataset,
-            "pictures": {split: len(tally.names) for split, tally in self.tallies.items()},
+            "pictures": {split: tally.examples - len(tally.refused) for split, tally in self.tallies.items()},
             "classes": self.rows(),
             "sizes": [[*size, count] for size, count in self.sizes()],
             "unlabelled": self.unlabelled(),

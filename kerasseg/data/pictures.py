@@ -1,12 +1,12 @@
 """Reading images and label maps from disk, never misread: what is not plainly one or the other is refused."""
 
+import io
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -24,7 +24,49 @@ _LYING = (5, 6, 7, 8)  # orientations in which height and width are exchanged
 _HEAD = threading.Lock()  # `warnings` has one state for all threads
 
 
-def read_image(path: Path) -> np.ndarray:
+class Source(Protocol):
+    """What a picture is read from: a path, or anything else that opens as one and says what it is called."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """The bytes, from the first."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture's file in memory.
+
+    Attributes:
+        name: What messages call it.
+        content: Its bytes.
+    """
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """The bytes, from the first."""
+        return io.BytesIO(self.content)
+
+
+def load(source: Source) -> Encoded:
+    """The file of a picture, as it is.
+
+    Raises:
+        InputError: no such file, or one that cannot be read.
+    """
+    try:
+        with source.open("rb") as file:
+            return Encoded(str(source), file.read())
+    except FileNotFoundError:
+        raise DataError(f"no file {source}; check the path", kind="missing") from None
+    except OSError as error:
+        raise DataError(f"{source} cannot be read ({error}); replace the file or remove it", kind="unreadable") from None
+
+
+def read_image(path: Source) -> np.ndarray:
     """An image (H, W, 3) uint8, upright by its EXIF orientation. Grey becomes three equal channels, a palette its colours.
 
     An alpha channel that is opaque everywhere is left out.
@@ -44,7 +86,7 @@ def read_image(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
-def read_labels(path: Path) -> np.ndarray:
+def read_labels(path: Source) -> np.ndarray:
     """A label map (H, W) uint8: the stored values of a grey picture of 1 to 16 bits, or the indices of a palette picture.
 
     Three equal channels are read as one, an opaque alpha channel is left out.
@@ -74,7 +116,7 @@ def read_labels(path: Path) -> np.ndarray:
         return values.astype(np.uint8)
 
 
-def size_of(path: Path) -> tuple[int, int]:
+def size_of(path: Source) -> tuple[int, int]:
     """(height, width) of a picture as `read_image` gives it, from its head.
 
     Raises:
@@ -85,7 +127,7 @@ def size_of(path: Path) -> tuple[int, int]:
         return (width, height) if stored.turn in _LYING else (height, width)
 
 
-def orientation_of(path: Path) -> int:
+def orientation_of(path: Source) -> int:
     """A picture's EXIF orientation, 1 to 8; 1 where it says none.
 
     Raises:
@@ -142,7 +184,7 @@ def _exif_follows(file: BinaryIO) -> bool:
     return False
 
 
-def _without_alpha(picture: Image.Image, path: Path) -> Image.Image:
+def _without_alpha(picture: Image.Image, path: Source) -> Image.Image:
     """A picture without its alpha channel, which must be opaque everywhere."""
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture
@@ -157,7 +199,7 @@ def _without_alpha(picture: Image.Image, path: Path) -> Image.Image:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Image.Image, _Stored]]:
+def _opened(path: Source) -> Iterator[tuple[Image.Image, _Stored]]:
     """A picture whose head was read; what goes wrong until it is left is the file's."""
     try:
         with path.open("rb") as file:

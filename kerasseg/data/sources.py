@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,4 +91,5 @@ def _names(paths: Sequence[Path]) -> list[str]:
     except ValueError:  # several drives
         relative = [Path(*path.parts[1:]) for path in whole]
     bare = [str(path.with_suffix("")) for path in relative]
-    return [name if bare.count(name) == 1 else str(path) for name, path in zip(bare, relative, strict=True)]
+    times = Counter(bare)
+    return [name if times[name] == 1 else str(path) for name, path in zip(bare, relative, strict=True)]

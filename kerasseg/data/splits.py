@@ -1,17 +1,21 @@
 """A split: numbered examples, each an image and its labels."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kerasseg.data import pairing, pictures
+from kerasseg.data import cache, pairing, pictures
+from kerasseg.data.cache import Cache
+from kerasseg.data.pictures import Encoded, Source
 from kerasseg.errors import DataError, InputError
 
-READ_AHEAD = 8  # examples, so that a split larger than memory never is in it
+READ_AHEAD = 8  # examples, so that a split larger than memory never is in it, and at most so many threads
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,22 @@ class Split:
         names: One a example.
         read: Position -> Example.
         size_of: Position -> (height, width), without reading the picture; None where that cannot be.
-        kept: Position -> Example, those that `keep` has put in memory.
+        cache: Keeps examples in memory; None keeps none.
     """
 
     names: tuple[str, ...]
     read: Callable[[int], Example]
     size_of: Callable[[int], tuple[int, int]] | None = None
-    kept: dict[int, Example] = field(default_factory=dict)
+    cache: Cache | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, i: int) -> Example:
-        return self.kept[i] if i in self.kept else self.read(i)
+        return self.cache.example(i, self.read) if self.cache else self.read(i)
 
     def examples(self, positions: Iterable[int] | None = None) -> Iterator[Example]:
-        """Yields examples in order, read ahead on two threads.
+        """Yields examples in order, read ahead on a thread a processor.
 
         Raises:
             InputError: some cannot be read; all are tried first, so that the message can count them.
@@ -74,13 +78,27 @@ class Split:
                 return error
 
         order = list(range(len(self)) if positions is None else positions)
-        with ThreadPoolExecutor(2) as pool:
-            for start in range(0, len(order), READ_AHEAD):
-                yield from pool.map(one, order[start : start + READ_AHEAD])
+        with ThreadPoolExecutor(min(READ_AHEAD, os.cpu_count() or 1)) as pool:
+            ahead = deque(pool.submit(one, i) for i in order[:READ_AHEAD])
+            for i in order[READ_AHEAD:]:
+                yield ahead.popleft().result()
+                ahead.append(pool.submit(one, i))
+            while ahead:
+                yield ahead.popleft().result()
 
-    def count_labels(self) -> np.ndarray:
-        """Pixels of each id a picture, (pictures, 256) int64."""
-        return np.array([np.bincount(example.labels.ravel(), minlength=256) for example in self.examples()], np.int64)
+    def keep(self, *, limit_bytes: int) -> None:
+        """Reads all examples once and keeps in memory what fits into so many bytes."""
+        cache.plan([self], limit_bytes=limit_bytes)
+        for _ in self.examples():
+            pass
+
+    def count_labels(self, positions: Iterable[int] | None = None) -> np.ndarray:
+        """Pixels of each id a picture, (pictures, 256) int64; zeros for pictures that are at none of the positions."""
+        order = list(range(len(self)) if positions is None else positions)
+        table = np.zeros((len(self), 256), np.int64)
+        for i, example in zip(order, self.examples(order), strict=True):
+            table[i] = np.bincount(example.labels.ravel(), minlength=256)
+        return table
 
     def first(self, count: int) -> "Split":
         """The first `count` examples; all of them where `count` is 0."""
@@ -88,11 +106,16 @@ class Split:
             raise InputError(f"{count} examples asked, the split has {len(self)}; ask for fewer")
         return Split(self.names[:count], self.read, self.size_of) if count else self
 
-    def fingerprint(self) -> str:
-        """A hash of the names and, where they can be had, the sizes of the pictures, in order."""
+    def fingerprint(self, *, sizes: int = 0) -> str:
+        """A hash of the names and, where they can be had, the sizes of the pictures, in order.
+
+        Args:
+            sizes: Looks at those of so many pictures, evenly spaced; 0 at all.
+        """
+        looked = set(self.evenly(sizes or len(self)))
         digest = hashlib.sha256()
         for i, name in enumerate(self.names):
-            size = self.size_of(i) if self.size_of else ()
+            size = self.size_of(i) if self.size_of and i in looked else ()
             digest.update(f"{name} {size}\n".encode())
         return digest.hexdigest()[:16]
 
@@ -106,20 +129,51 @@ class Split:
         return Split(tuple(self.names[i] for i in order), lambda i: self[order[i]])
 
 
-def from_pairs(
-    found: list[tuple[str, Path, Path]], *, num_classes: int, remap: Callable[[np.ndarray], np.ndarray] | None = None
-) -> Split:
-    """A split over files.
+@dataclass(frozen=True)
+class PairReader:
+    """Reads examples whose image and labels are a file each.
 
-    Args:
-        found: (name, image path, labels path), as `pairing.pairs` finds them.
+    Attributes:
+        found: (name, image, labels) a example.
         num_classes: Ids at or above it, but 255, are refused.
-        remap: From the file's ids to the data set's.
+        remap: From the file's ids to the data set's; a function of a module, so that other processes can have it.
     """
 
-    def read(i: int) -> Example:
-        name, image_path, labels_path = found[i]
-        image, labels = (pictures.read_image(image_path), pictures.read_labels(labels_path))
+    found: Sequence[tuple[str, Source, Source]]
+    num_classes: int
+    remap: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __call__(self, i: int) -> Example:
+        """The example at a position.
+
+        Raises:
+            InputError: a file cannot be read, or the two do not fit.
+        """
+        _, image, labels = self.found[i]
+        return self._example(i, image, labels)
+
+    def encoded(self, i: int) -> tuple[Encoded, Encoded]:
+        """Its two files."""
+        _, image, labels = self.found[i]
+        return pictures.load(image), pictures.load(labels)
+
+    def decode(self, i: int, files: tuple[Encoded, Encoded]) -> Example:
+        """The example of its two files."""
+        return self._example(i, *files)
+
+    def file_bytes(self, i: int) -> int:
+        """How long the two files are together; 0 where one cannot be read, which will be said when it is."""
+        try:
+            return sum(len(file.content) for file in self.encoded(i))
+        except InputError:
+            return 0
+
+    def size_of(self, i: int) -> tuple[int, int]:
+        """(height, width) of the picture at a position."""
+        return pictures.size_of(self.found[i][1])
+
+    def _example(self, i: int, image_path: Source, labels_path: Source) -> Example:
+        image, labels = pictures.read_image(image_path), pictures.read_labels(labels_path)
         if image.shape[:2] != labels.shape:
             raise DataError(
                 f"{image_path} is {image.shape[0]}x{image.shape[1]} and {labels_path} is {labels.shape[0]}x{labels.shape[1]} "
@@ -127,8 +181,20 @@ def from_pairs(
                 + (", and the image is turned by its EXIF orientation" if pictures.orientation_of(image_path) > 1 else ""),
                 kind="sizes",
             )
-        labels = remap(labels) if remap else labels
-        pictures.check_ids(labels, num_classes, source=str(labels_path))
-        return Example(name, image, labels)
+        labels = self.remap(labels) if self.remap else labels
+        pictures.check_ids(labels, self.num_classes, source=str(labels_path))
+        return Example(self.found[i][0], image, labels)
 
-    return Split(tuple(name for name, _, _ in found), read, lambda i: pictures.size_of(found[i][1]))
+
+def from_pairs(
+    found: Sequence[tuple[str, Path, Path]], *, num_classes: int, remap: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Split:
+    """A split over files.
+
+    Args:
+        found: (name, image path, labels path), as `pairing.pairs` finds them.
+        num_classes: Of PairReader, as `remap`.
+        remap: None leaves the ids as they are.
+    """
+    read = PairReader(found, num_classes, remap)
+    return Split(tuple(name for name, _, _ in found), read, read.size_of)

@@ -27,6 +27,7 @@ from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
 from kerasseg.training import admission, backends, callbacks, journal, losses, schedules
+from kerasseg.training.admission import Admitted
 from kerasseg.training.averaging import AveragingModel
 from kerasseg.training.timing import InputWatch, Pace
 
@@ -95,13 +96,12 @@ def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Calla
     run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with())
     _go_on(run, dataset, log)
     files.remove_leftovers(workdir)
-    found = admission.examine(dataset, config, accept=accept, log=log)
-    table = found.tallies["train"].table
-    training = _Training(run, splits, table.sum(0), log)
+    admitted = admission.admit(dataset, run, accept=accept, log=log)
+    training = _Training(run, splits, admitted, log)
     checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
-    histogram.save(run, table)
-    files.write_json(run.directory.data, found.to_json())
+    histogram.save(run, admitted.pixels)
+    files.write_json(run.directory.data, admitted.story)
     return training.run_epochs()
 
 
@@ -128,11 +128,11 @@ def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> N
 class _Training:
     """One run's model, averages and progress."""
 
-    def __init__(self, run: Run, splits: tuple[Split, Split], pixels: np.ndarray, log: Callable[[str], None]):
+    def __init__(self, run: Run, splits: tuple[Split, Split], admitted: Admitted, log: Callable[[str], None]):
         config = self.config = run.config
         self.run, self.directory, self.log = run, run.directory, log
         self.train_split, self.val_split = splits
-        self.pixels = pixels  # of each id in the training split, (256,)
+        self.admitted = admitted
         self.progress = checkpoint.Progress()
         self.shown: list | None = None  # pictures of the page, as the best weights segment them
         checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
@@ -163,7 +163,7 @@ class _Training:
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
         self.model.averaging(self.optimizer, decay=config.ema_decay)
-        loss = losses.build_loss(config, counts=lambda: self.pixels[: run.num_classes])
+        loss = losses.build_loss(config, counts=lambda: self.admitted.pixels.sum(0)[: run.num_classes])
         backends.compile_model(self.model, self.optimizer, loss)
         self.watch = InputWatch(self.model)
         log(
@@ -186,7 +186,12 @@ class _Training:
             self.log(pace.line(epoch + 1, seconds=row["seconds"], waited=self.watch.waited))
             found = None
             if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
-                scores, found = self._evaluate(epoch + 1)
+                try:
+                    scores, found = self._evaluate(epoch + 1)
+                except InputError as error:  # a picture of val that nobody had read: the epoch is not lost for it
+                    if epoch + 1 < config.epochs:
+                        self._save(row, None)
+                    raise self.admitted.explained(error) from None
                 row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
             self._save(row, found)
             if found is not None and epoch + 1 < config.epochs:
@@ -200,7 +205,7 @@ class _Training:
                 history = self._fit_epoch(epoch, refused.append)
         except Exception:
             if refused:  # tf.data wraps it in an error of its own
-                raise refused[0] from None
+                raise self.admitted.explained(refused[0]) from None
             raise
         return history.history["loss"][0]
 

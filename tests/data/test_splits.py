@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasseg.data import splits, tally
+from kerasseg.data import cache, splits, tally
 from kerasseg.errors import InputError
 from tests.conftest import write_picture
 
@@ -23,11 +23,37 @@ def test_examples_come_in_the_order_asked():
 
 def test_a_count_reads_all_once_and_holds_what_fits():
     split, reads = _split()
-    assert tally.count(split, limit_bytes=10 * 16).names == list(split.names)  # an example is 2 * 2 * 3 + 2 * 2 = 16 bytes
+    cache.plan([split], limit_bytes=10 * 16)  # an example is 2 * 2 * 3 + 2 * 2 = 16 bytes
+    del reads[:]  # its sizes were looked at
+    assert tally.count(split).names == list(split.names)
     assert sorted(reads) == list(range(20))
-    assert len(split.kept) == 10
+    assert split.cache.kept() == (10, 0)
     list(split.examples())
     assert len(reads) == 30
+
+
+def test_a_count_of_some_knows_where_they_are():
+    split, _ = _split(count=5)
+    found = tally.count(split, positions=[0, 3])
+    assert (found.names, found.positions, found.examples, found.whole) == (["0", "3"], [0, 3], 5, False)
+    assert found.of_all()[:, 0].tolist() == [4, 0, 0, 4, 0]  # 2x2 pixels of id 0 in each that was read
+
+
+def test_a_fingerprint_of_some_sizes_knows_all_names_and_opens_only_those():
+    def size_of(i):
+        opened.append(i)
+        return sizes[i]
+
+    sizes, opened = {i: (4, 4) for i in range(9)}, []
+    split = splits.Split(tuple("abcdefghi"), lambda i: None, size_of)
+    whole, some = split.fingerprint(), split.fingerprint(sizes=3)
+    assert opened == [*range(9), 0, 4, 8]
+    assert splits.Split(tuple("abcdefghj"), lambda i: None, size_of).fingerprint(sizes=3) != some
+    sizes[5] = (4, 5)
+    assert split.fingerprint(sizes=3) == some
+    assert split.fingerprint() != whole
+    sizes[4] = (4, 5)
+    assert split.fingerprint(sizes=3) != some
 
 
 def test_several_that_cannot_be_read_are_counted_and_named():
