@@ -65,6 +65,7 @@ class TrainConfig:
     val_examples: int = setting(0, "use the first so many validation examples; 0 for all")
     eval_every: int = setting(1, "epochs from one evaluation on the validation split to the next")
     cache_mib: int = setting(2048, "keep pictures in memory, in so many MiB: decoded, or as their files where those alone fit")
+    workers: int = setting(0, "processes that read pictures and make crops; 0 takes threads, which is enough for a CPU")
     seed: int = setting(0, "seed of weights, order and augmentation")
     deterministic: bool = setting(
         False,
@@ -99,7 +100,7 @@ class TrainConfig:
 _AT_LEAST = {
     "epochs": 1, "batch_size": 0, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
     "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
-    "cache_mib": 0, "backbone_lr_factor": 0,
+    "cache_mib": 0, "workers": 0, "backbone_lr_factor": 0,
 }  # fmt: skip
 
 

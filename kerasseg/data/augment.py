@@ -20,14 +20,15 @@ def augment(
         random: Decides the crop: the same state, the same crop.
 
     Returns:
-        image (*size, 3) float32 in 0..255 and labels (*size) uint8; what lies outside the picture is 127 and 255.
+        image (*size, 3) uint8 and labels (*size) uint8; what lies outside the picture is 127 and 255.
     """
     image, labels = scale_crop(image, labels, size=config.size, scales=(config.scale_min, config.scale_max), random=random)
-    flips, factors = random.random() < 0.5, 1 + config.color * random.uniform(-1, 1, 3).astype(np.float32)
+    flips, factors = random.random() < 0.5, 1 + config.color * random.uniform(-1, 1, 3)
+    if config.color:
+        image = change_color(image, brightness=factors[0], contrast=factors[1], saturation=factors[2])
     if config.flip and flips:
         image, labels = image[:, ::-1], labels[:, ::-1]
-    image = image.astype(np.float32)
-    return (_color(image, factors) if config.color else image), labels
+    return image, labels
 
 
 def scale_crop(
@@ -37,12 +38,22 @@ def scale_crop(
 
     Both samplings use the same points: bilinear for the image, nearest for the labels, which are never mixed. A crop
     that is larger than the scaled picture lies at random over it.
+
+    Args:
+        image: (H, W, 3) uint8.
+        labels: (H, W) uint8.
+        size: (height, width) of the crop.
+        scales: (smallest, largest).
+        random: Decides the crop.
     """
     scale = np.exp(random.uniform(*np.log(scales)))
     room = np.array(labels.shape) - np.array(size) / scale  # negative where the crop is larger
     top, left = random.random(2) * room
+    # Pillow copies what it samples: of a large picture, only the rows and columns that the crop and its neighbours lie in.
+    rows, columns = (_window(*at) for at in zip((top, left), np.array(size) / scale, labels.shape, strict=True))
+    image, labels = image[rows, columns], labels[rows, columns]
     # Pillow takes the input's (x, y) as an affine function of the output's, both counted from the corner of the picture.
-    affine = (1 / scale, 0, left, 0, 1 / scale, top)
+    affine = (1 / scale, 0, left - columns.start, 0, 1 / scale, top - rows.start)
 
     def sample(pixels: np.ndarray, method: Image.Resampling, outside: int | tuple[int, ...]) -> np.ndarray:
         picture = Image.fromarray(pixels)
@@ -52,11 +63,34 @@ def scale_crop(
     return cropped, sample(labels, Image.Resampling.NEAREST, IGNORE_LABEL)
 
 
-def _color(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Brightness, contrast and saturation times a factor each."""
-    image = image * factors[0]
-    mean = image.mean()
-    image = (image - mean) * factors[1] + mean
-    grey = image.mean(-1, keepdims=True)
-    image = (image - grey) * factors[2] + grey
-    return np.clip(image, 0.0, 255.0)
+def _window(start: float, length: float, whole: int) -> slice:
+    """The pixels from `start` on, and two more on each side, as far as there are any; one where the crop lies beside all."""
+    first = min(max(0, int(np.floor(start)) - 2), whole - 1)
+    return slice(first, max(first + 1, min(whole, int(np.ceil(start + length)) + 2)))
+
+
+def change_color(image: np.ndarray, *, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+    """Brightness, contrast about the picture's mean and saturation about each pixel's, times a factor each, in this order.
+
+    The three are one affine function of a pixel's colour: Pillow computes it in one pass, in float32, and rounds once.
+
+    Args:
+        image: (H, W, 3) uint8.
+        brightness: Factor, as the other two.
+        contrast: Of what differs from the mean of all.
+        saturation: Of what differs from the mean of the three channels.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    gain = brightness * contrast
+    others = gain * (1 - saturation) / 3  # what each channel gives to every other, and to itself
+    own = others + gain * saturation
+    # Grey and colours have the same constant part; an integer sum is the same on every machine.
+    constant = (1 - contrast) * brightness * (int(image.sum(dtype=np.uint64)) / image.size)
+    matrix = (
+        own, others, others, constant,
+        others, own, others, constant,
+        others, others, own, constant,
+    )  # fmt: skip
+    return np.asarray(Image.fromarray(image).convert("RGB", matrix))

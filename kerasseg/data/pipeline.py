@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from kerasseg.config import TrainConfig
-from kerasseg.data.augment import augment
 from kerasseg.data.splits import Split
+from kerasseg.data.workers import Crop, Workers, crop
 from kerasseg.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Load = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Load = Callable[[Iterable[int]], list[Crop]]
+
+
+@contextlib.contextmanager
+def started_workers(split: Split, config: TrainConfig) -> Iterator[Workers | None]:
+    """The processes that a training's settings ask for, while it lasts; None where it takes threads.
+
+    Raises:
+        InputError: the split cannot be read by another process.
+    """
+    if not config.workers:
+        yield None
+        return
+    with Workers(split, config, count=config.workers) as workers:
+        split.cache = None  # each process has its part of the memory
+        yield workers
 
 
 def train_batches(
-    split: Split, config: TrainConfig, *, epoch: int, refused: Callable[[InputError], None] = lambda error: None
+    split: Split,
+    config: TrainConfig,
+    *,
+    epoch: int,
+    refused: Callable[[InputError], None] = lambda error: None,
+    workers: Workers | None = None,
 ) -> tf.data.Dataset | Batches:
     """The batches of one epoch: every example once, in an order and with crops that (seed, epoch) alone decide.
 
@@ -30,6 +51,7 @@ def train_batches(
         config: Gives size, augmentation, batch size and seed.
         epoch: Counts from 0.
         refused: Gets the error of an example that cannot be read; tf.data raises one of its own then.
+        workers: Processes that make the crops; None makes them on threads of this one. The batches are the same.
 
     Returns:
         What `fit` takes and a `for` goes through, the same batches under every backend: (images (B, *size, 3) float32 in
@@ -37,43 +59,45 @@ def train_batches(
     """
     order = np.random.default_rng((config.seed, epoch)).permutation(len(split))
 
-    def load(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def load(positions: Iterable[int]) -> list[Crop]:
         try:
-            example = split[int(position)]
+            if workers:
+                return workers.crops(positions, epoch=epoch)
+            return [crop(split, config, epoch=epoch, position=int(i)) for i in positions]
         except InputError as error:
             refused(error)
             raise
-        random = np.random.default_rng((config.seed, epoch, int(position)))
-        return augment(example.image, example.labels, config, random=random)
 
     if keras.backend.backend() == "tensorflow":
         return _tf_data(order, load, config)
-    return Batches(order, load, batch_size=config.batch_size)
+    return Batches(order, load, config)
 
 
 def _tf_data(order: np.ndarray, load: Load, config: TrainConfig) -> tf.data.Dataset:
     import tensorflow as tf
 
     def load_tensors(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image, labels = tf.numpy_function(load, [position], [tf.float32, tf.uint8])
+        image, labels = tf.numpy_function(lambda i: load([i])[0], [position], [tf.uint8, tf.uint8])
         image.set_shape((*config.size, 3))
         labels.set_shape(config.size)
-        return image, labels
+        return tf.cast(image, tf.float32), labels
 
     return (
         tf.data.Dataset.from_tensor_slices(order)
-        .map(load_tensors, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(load_tensors, num_parallel_calls=2 * config.workers or tf.data.AUTOTUNE, deterministic=True)
         .batch(config.batch_size, drop_remainder=True)
         .prefetch(2)
     )
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches for `fit` without tf.data, loaded ahead by a thread a processor."""
+    """The batches for `fit` without tf.data, loaded ahead by a thread a processor, or by processes."""
 
-    def __init__(self, order: np.ndarray, load: Load, *, batch_size: int):
-        super().__init__(workers=os.cpu_count() or 1, max_queue_size=16)
-        self.order, self.load, self.batch_size = order, load, batch_size
+    def __init__(self, order: np.ndarray, load: Load, config: TrainConfig):
+        # With processes a thread only waits for a batch of theirs: two batches more than they have hands for.
+        waiting = config.workers // config.batch_size + 2
+        super().__init__(workers=waiting if config.workers else os.cpu_count() or 1, max_queue_size=16)
+        self.order, self.load, self.batch_size = order, load, config.batch_size
 
     def __len__(self) -> int:
         return len(self.order) // self.batch_size
@@ -81,5 +105,5 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         if i >= len(self):
             raise IndexError(i)  # ends a `for`
-        images, labels = zip(*map(self.load, self.order[i * self.batch_size : (i + 1) * self.batch_size]), strict=True)
-        return np.stack(images), np.stack(labels)
+        images, labels = zip(*self.load(self.order[i * self.batch_size : (i + 1) * self.batch_size]), strict=True)
+        return np.stack(images, dtype=np.float32), np.stack(labels)

@@ -6,6 +6,7 @@ hard enough to tell models apart, easy enough for one to learn it in minutes on 
 """
 
 import colorsys
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -26,13 +27,21 @@ def load() -> dict[str, Split]:
 
 
 def _split(count: int, *, seed: int) -> Split:
-    names = tuple(f"shapes_{seed}_{i:04d}" for i in range(count))
+    names = tuple(_name(seed, i) for i in range(count))
+    return Split(names, partial(_drawn, seed), _size)  # functions of a module: other processes can have them
 
-    def read(i: int) -> Example:
-        image, labels = draw(np.random.default_rng((seed, i)), size=(SIDE, SIDE))
-        return Example(names[i], image, labels)
 
-    return Split(names, read, lambda i: (SIDE, SIDE))
+def _name(seed: int, i: int) -> str:
+    return f"shapes_{seed}_{i:04d}"
+
+
+def _size(i: int) -> tuple[int, int]:
+    return SIDE, SIDE
+
+
+def _drawn(seed: int, i: int) -> Example:
+    image, labels = draw(np.random.default_rng((seed, i)), size=(SIDE, SIDE))
+    return Example(_name(seed, i), image, labels)
 
 
 def draw(rng: np.random.Generator, *, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Data sets that tensorflow_datasets prepares: Oxford-IIIT Pet, Cityscapes, ADE20K (scene_parse150)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ def oxford_iiit_pet(data_dir: Path) -> Splits:
     """Trimaps: pet, background and the border between. Parkhi et al., "Cats and Dogs", CVPR 2012."""
     splits = _load(
         "oxford_iiit_pet", data_dir, {"train": "train", "val": "test"},
-        lambda record: (record["image"], record["segmentation_mask"][..., 0] - np.uint8(1)),
+        _pet,
         num_classes=3,
     )  # fmt: skip
     return label_tables.OXFORD_IIIT_PET, splits
@@ -25,11 +26,9 @@ def oxford_iiit_pet(data_dir: Path) -> Splits:
 
 def cityscapes(data_dir: Path) -> Splits:
     """The 19 classes that are scored. Cordts et al., CVPR 2016."""
-    table = np.full(256, label_tables.IGNORE_LABEL, np.uint8)
-    table[list(label_tables.CITYSCAPES_IDS)] = np.arange(len(label_tables.CITYSCAPES), dtype=np.uint8)
     splits = _load(
         "cityscapes/semantic_segmentation", data_dir, {"train": "train", "val": "validation"},
-        lambda record: (record["image_left"], table[record["segmentation_label"][..., 0]]),
+        _street,
         num_classes=len(label_tables.CITYSCAPES),
     )  # fmt: skip
     return label_tables.CITYSCAPES, splits
@@ -39,8 +38,7 @@ def ade20k(data_dir: Path) -> Splits:
     """The 150 classes of the scene parsing challenge; its 0 (other) does not count. Zhou et al., CVPR 2017."""
     splits = _load(
         "scene_parse150", data_dir, {"train": "train", "val": "test"},
-        # uint8 arithmetic on purpose: 0 (other) wraps to 255.
-        lambda record: (record["image"], record["annotation"][..., 0] - np.uint8(1)),
+        _scene,
         num_classes=len(label_tables.ADE20K),
     )  # fmt: skip
     return label_tables.ADE20K, splits
@@ -67,12 +65,48 @@ def _load(
     return {name: _split(name, source, read, num_classes) for name, source in sources.items()}
 
 
-def _split(split: str, source: Sequence[dict], read: Callable[[dict], tuple], num_classes: int) -> Split:
-    names = tuple(f"{split}_{i:05d}" for i in range(len(source)))
+def _pet(record: dict) -> tuple[np.ndarray, np.ndarray]:
+    return record["image"], record["segmentation_mask"][..., 0] - np.uint8(1)
 
-    def example(i: int) -> Example:
-        image, labels = read(source[i])
-        pictures.check_ids(labels, num_classes, source=f"{split} example {i}")
-        return Example(names[i], image, labels)
 
-    return Split(names, example)
+def _street(record: dict) -> tuple[np.ndarray, np.ndarray]:
+    table = np.full(256, label_tables.IGNORE_LABEL, np.uint8)
+    table[list(label_tables.CITYSCAPES_IDS)] = np.arange(len(label_tables.CITYSCAPES), dtype=np.uint8)
+    return record["image_left"], table[record["segmentation_label"][..., 0]]
+
+
+def _scene(record: dict) -> tuple[np.ndarray, np.ndarray]:
+    # uint8 arithmetic on purpose: 0 (other) wraps to 255.
+    return record["image"], record["annotation"][..., 0] - np.uint8(1)
+
+
+@dataclass(frozen=True)
+class RecordReader:
+    """Reads examples of a prepared data set; functions of a module, so that other processes can have it.
+
+    Attributes:
+        split: Its name.
+        source: The records.
+        arrays: Record -> image and labels.
+        num_classes: Ids at or above it, but 255, are refused.
+    """
+
+    split: str
+    source: Sequence[dict]
+    arrays: Callable[[dict], tuple[np.ndarray, np.ndarray]]
+    num_classes: int
+
+    def name(self, i: int) -> str:
+        """What the example at a position is called."""
+        return f"{self.split}_{i:05d}"
+
+    def __call__(self, i: int) -> Example:
+        """The example at a position."""
+        image, labels = self.arrays(self.source[i])
+        pictures.check_ids(labels, self.num_classes, source=f"{self.split} example {i}")
+        return Example(self.name(i), image, labels)
+
+
+def _split(split: str, source: Sequence[dict], arrays: Callable[[dict], tuple], num_classes: int) -> Split:
+    read = RecordReader(split, source, arrays, num_classes)
+    return Split(tuple(map(read.name, range(len(source)))), read)

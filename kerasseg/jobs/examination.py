@@ -63,7 +63,7 @@ def _page(dataset: Dataset, found: Health, size: tuple[int, int]) -> str:
         example = dataset.split(split)[dataset.split(split).names.index(name)]
         overlays.append(Shown(f"{split}/{name}", coloring.overlay(example.image, example.labels, dataset.class_names)))
         image, labels = augment(example.image, example.labels, config, random=random)
-        crops.append(Shown(name, coloring.overlay(image.round().astype(np.uint8), labels, dataset.class_names)))
+        crops.append(Shown(name, coloring.overlay(image, labels, dataset.class_names)))
     return pages.health(found, overlays=overlays, crops=crops, suspicious=_suspicious(dataset, found), size=size)
 
 

@@ -11,7 +11,7 @@ from kerasseg.reports import tables
 RECIPES = ("float32", "int8", "int8_qat")
 SETTINGS = ("size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "class_weights", "dice_weight")
 COSTS = ("million parameters", "GMAC", "int8 latency, ms")
-APART = ("seed", "data_dir", "cache_mib")  # settings in which runs of one row may differ
+APART = ("seed", "data_dir", "cache_mib", "workers")  # settings in which runs of one row may differ
 PROVENANCE = ("versions", "cpu", "commit")
 SAME_ROW = ("model", "size", "output_stride", "weights", "epochs", "parameters")
 

@@ -10,7 +10,8 @@ from kerasseg.config import TrainConfig
 from kerasseg.errors import InputError
 from kerasseg.run import lock
 
-HARMLESS = ("data_dir", "cache_mib")  # where the data lies and how much of it stays in memory change nothing
+# Where the data lies, how much of it stays in memory and who reads it change nothing.
+HARMLESS = ("data_dir", "cache_mib", "workers")
 FORMAT = 1  # raised when an older run directory can no longer be read
 
 

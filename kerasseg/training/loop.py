@@ -18,6 +18,7 @@ from kerasseg import files, terminal
 from kerasseg.config import TrainConfig
 from kerasseg.data import datasets, pipeline
 from kerasseg.data.splits import Split
+from kerasseg.data.workers import Workers
 from kerasseg.errors import InputError
 from kerasseg.models import backbone, build_model, check_size, get_spec
 from kerasseg.run import checkpoint, directory, histogram, origin, trained
@@ -102,7 +103,8 @@ def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Calla
     directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
     histogram.save(run, admitted.pixels)
     files.write_json(run.directory.data, admitted.story)
-    return training.run_epochs()
+    with pipeline.started_workers(splits[0], config) as training.workers:
+        return training.run_epochs()
 
 
 def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> None:
@@ -133,6 +135,7 @@ class _Training:
         self.run, self.directory, self.log = run, run.directory, log
         self.train_split, self.val_split = splits
         self.admitted = admitted
+        self.workers: Workers | None = None  # processes that make the crops
         self.progress = checkpoint.Progress()
         self.shown: list | None = None  # pictures of the page, as the best weights segment them
         checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
@@ -211,7 +214,7 @@ class _Training:
 
     def _fit_epoch(self, epoch: int, refused: Callable[[InputError], None]) -> keras.callbacks.History:
         return self.model.fit(
-            pipeline.train_batches(self.train_split, self.config, epoch=epoch, refused=refused),
+            pipeline.train_batches(self.train_split, self.config, epoch=epoch, refused=refused, workers=self.workers),
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,

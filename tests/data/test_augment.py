@@ -25,14 +25,14 @@ def _augment(image, labels, *seed, **changes):
 def test_labels_stay_on_the_image_through_scale_crop_and_flip(seed):
     out, ids = _augment(*_coded(), seed, color=0.0)
     assert out.shape == (48, 64, 3)
-    assert (out.dtype, ids.dtype) == (np.float32, np.uint8)
+    assert (out.dtype, ids.dtype) == (np.uint8, np.uint8)
     assert set(np.unique(ids)) <= {*range(6), 255}  # never a mixture of two ids
     # Inside a block, bilinear sampling gives the block's own value; only pixels next to another block are mixed.
     inside = ids != 255
     for shift in itertools.product((-2, -1, 0, 1, 2), repeat=2):
         inside &= np.roll(ids, shift, (0, 1)) == ids
     assert inside.mean() > 0.1
-    np.testing.assert_array_equal(out[inside][:, 0], ids[inside] * 40.0)
+    np.testing.assert_array_equal(out[inside][:, 0], ids[inside] * 40)
 
 
 def test_image_and_labels_are_sampled_at_the_same_points():
@@ -71,3 +71,38 @@ def test_one_seed_one_result_and_colour_leaves_labels_alone():
     assert not np.array_equal(first[0], plain[0])
     assert first[0].min() >= 0
     assert first[0].max() <= 255
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_crop_reads_no_more_than_it_needs_and_sees_the_same(seed, monkeypatch):
+    """Of a large picture only a window is copied; sampled from the whole, the crop is the same but for a last rounding."""
+    rng = np.random.default_rng(seed)
+    image, labels = rng.integers(0, 256, (300, 500, 3), np.uint8), rng.integers(0, 9, (300, 500), np.uint8)
+
+    def crop():
+        return augment.scale_crop(image, labels, size=(48, 64), scales=(0.5, 4.0), random=np.random.default_rng(seed))
+
+    windowed = crop()
+    monkeypatch.setattr(augment, "_window", lambda start, length, whole: slice(0, whole))
+    whole = crop()
+    assert np.abs(windowed[0].astype(int) - whole[0]).max() <= 1
+    np.testing.assert_array_equal(windowed[1], whole[1])
+
+
+def test_a_crop_beside_the_picture_is_empty():
+    assert augment._window(-100.0, 20.0, 50) == slice(0, 1)
+    assert augment._window(80.0, 20.0, 50) == slice(49, 50)
+    assert augment._window(10.5, 20.0, 50) == slice(8, 33)  # 10 - 2 to ceil(30.5) + 2
+
+
+def test_colour_is_brightness_then_contrast_then_saturation():
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    brightness, contrast, saturation = 1.15, 0.85, 1.2
+    expected = image * brightness
+    expected = (expected - expected.mean()) * contrast + expected.mean()
+    grey = expected.mean(-1, keepdims=True)
+    expected = np.clip((expected - grey) * saturation + grey, 0, 255)
+    out = augment.change_color(image, brightness=brightness, contrast=contrast, saturation=saturation)
+    assert out.dtype == np.uint8
+    assert np.abs(out - expected).max() <= 0.501  # one rounding, of float32
+    np.testing.assert_array_equal(augment.change_color(image, brightness=1, contrast=1, saturation=1), image)
