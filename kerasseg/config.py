@@ -20,7 +20,7 @@ class TrainConfig:
     """Every setting of `python -m kerasseg.train`. Sizes are (height, width) in pixels."""
 
     model: str = setting("v3large_sliced", "architecture; `python -m kerasseg.summary` lists them")
-    dataset: str = setting("shapes", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k or folder")
+    dataset: str = setting("shapes", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k, folder or shards")
     data_dir: str = setting("", "where the data set lies (shapes needs none)", path=True)
     size: tuple[int, int] = setting((256, 256), "height,width of a training crop")
     eval_size: tuple[int, int] = setting(

@@ -11,7 +11,7 @@ from kerasseg.errors import InputError
 class InspectOptions:
     """Reads every picture once and says all that is wrong: errors, on which training stops (exit code 2), and warnings."""
 
-    dataset: str = setting("", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k or folder")
+    dataset: str = setting("", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k, folder or shards")
     data_dir: str = setting("", "where it lies (shapes needs none)", path=True)
     output_dir: str = setting("", "where inspect.json and the page inspect.html go; empty writes none", path=True)
     size: tuple[int, int] = setting((256, 256), "height,width of the training crops on the page")

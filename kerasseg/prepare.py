@@ -38,6 +38,9 @@ def main(options: PrepareOptions) -> None:
     names = report["class_names"]
     print(f"{len(names)} classes: {', '.join(names[:20])}{' and others' if len(names) > 20 else ''}")
     print(f"wrote {counts} to {options.output_dir}; train with --dataset=folder --data_dir={options.output_dir}")
+    if options.shards:
+        tars = ", ".join(f"{count} for {split}" for split, count in report["shards"].items())
+        print(f"tars: {tars}; train with --dataset=shards --data_dir={options.output_dir}/shards")
 
 
 if __name__ == "__main__":

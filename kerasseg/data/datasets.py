@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasseg.config import TrainConfig
-from kerasseg.data import camvid, folder, shapes, tfds_sets, voc2012
+from kerasseg.data import camvid, folder, shapes, shards, tfds_sets, voc2012
 from kerasseg.data import labels as label_tables
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
@@ -51,12 +51,14 @@ class DatasetSpec:
         eval_size: (height, width) it is customarily evaluated at; None for the training size.
         needs_dir: Whether it lies in a folder of the user's.
         fixed_classes: Of `Dataset`.
+        says_fixed: Whether the one in a folder has them; None where none can.
     """
 
     load: Callable[[Path], tuple[tuple[str, ...], dict[str, Split]]]
     eval_size: tuple[int, int] | None = None
     needs_dir: bool = True
     fixed_classes: bool = False
+    says_fixed: Callable[[Path], bool] | None = None
 
 
 DATASETS = {
@@ -66,7 +68,8 @@ DATASETS = {
     "oxford_iiit_pet": DatasetSpec(tfds_sets.oxford_iiit_pet, eval_size=(512, 512)),
     "cityscapes": DatasetSpec(tfds_sets.cityscapes, eval_size=(1024, 2048), fixed_classes=True),
     "ade20k": DatasetSpec(tfds_sets.ade20k, eval_size=(512, 512), fixed_classes=True),
-    "folder": DatasetSpec(folder.load),
+    "folder": DatasetSpec(folder.load, says_fixed=folder.has_fixed_classes),
+    "shards": DatasetSpec(shards.load, says_fixed=shards.has_fixed_classes),
 }
 
 
@@ -98,7 +101,7 @@ def load_dataset(name: str, *, data_dir: str = "") -> Dataset:
             f"{data_dir} has {len(class_names)} classes; {MOST_CLASSES} are the most: an id is a byte, 255 is unlabelled, and "
             "scores use one more"
         )
-    fixed = spec.fixed_classes or (name == "folder" and folder.has_fixed_classes(Path(data_dir)))
+    fixed = spec.fixed_classes or (spec.says_fixed is not None and spec.says_fixed(Path(data_dir)))
     return Dataset(name, class_names, splits, fixed)
 
 

@@ -6,20 +6,23 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
 
 from kerasseg import files
-from kerasseg.data import formats, pairing, pictures
+from kerasseg.data import datasets, formats, packing, pairing, pictures
 from kerasseg.data.formats import Annotated
 from kerasseg.data.partition import partition
 from kerasseg.data.relabeling import relabeling
+from kerasseg.data.splits import PairReader
 from kerasseg.errors import InputError
 from kerasseg.jobs import examination
 from kerasseg.jobs.settings import PrepareSettings
 
 STORY = "prepare.json"
+SHARDS = "shards"
 LISTED = "classes.txt"  # written last: without it, nobody takes the folder for a data set
 
 
@@ -76,12 +79,28 @@ def prepare(
     files.write_text(folder / LISTED, "".join(f"{one}\n" for one in relabel.class_names))
     log(f"looking at what was written to {folder}")
     found = examination.inspect("folder", data_dir=str(folder), progress=progress)
+    if settings.shards:
+        report |= {"shards": _pack(folder, settings.shards, log)}
     files.write_json(folder / STORY, report | {"found": found.to_json()})
     return report | {"found": found}
 
 
+def _pack(folder: Path, count: int, log: Callable[[str], None]) -> dict[str, int]:
+    """Packs what lies in the folder; returns how many tars each split has."""
+    log(f"packing {folder} into {folder / SHARDS}")
+    dataset = datasets.load_dataset("folder", data_dir=str(folder))
+    readers = {split: cast(PairReader, examples.read) for split, examples in dataset.splits.items()}
+    pairs = {split: [(name, Path(str(image)), Path(str(labels))) for name, image, labels in reader.found]
+        for split, reader in readers.items()}  # fmt: skip
+    return packing.pack(
+        folder / SHARDS, pairs, count=count, class_names=dataset.class_names, fixed_classes=dataset.fixed_classes
+    )
+
+
 def _plain(settings: PrepareSettings) -> dict:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(settings).items()}
+    """What decides the pictures and labels; shards can be asked for later."""
+    values = dataclasses.asdict(settings).items()
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values if key != "shards"}
 
 
 def _refuse_other(folder: Path, begun: dict) -> None:

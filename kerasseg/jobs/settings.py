@@ -144,6 +144,9 @@ class PrepareSettings:
     merge: tuple[str, ...] = setting((), "classes to make one, such as car:truck+bus,person:rider")
     resize_masks: bool = setting(False, "resize a mask that is of another size than its picture, to the nearest pixel")
     copy: bool = setting(False, "copy the pictures; otherwise links to them are made")
+    shards: int = setting(
+        0, "pack them into so many tars of train, too, and of val and test alike, in shards/, for --dataset=shards; 0 for none"
+    )
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -152,6 +155,8 @@ class PrepareSettings:
                 f"--val_fraction={self.val_fraction} --test_fraction={self.test_fraction} leave nothing to train on; "
                 "give shares from 0 to less than 1 together"
             )
+        if self.shards < 0:
+            raise InputError(f"--shards={self.shards} is too small; give at least 1, or 0 for none")
 
 
 @dataclass(frozen=True)
