@@ -20,6 +20,13 @@ class TrainOptions(TrainConfig):
         "with KERAS_BACKEND=jax: folder of what was compiled, so that the next run starts sooner; empty for none",
         path=True,
     )
+    devices: str = setting("1", "with KERAS_BACKEND=jax: how many devices of this process train, or all")
+    coordinator: str = setting(
+        "",
+        "with KERAS_BACKEND=jax: HOST:PORT of the first of several processes, or auto where SLURM, Open MPI or a TPU tells",
+    )
+    processes: int = setting(0, "with --coordinator=HOST:PORT: how many processes train together")
+    process_id: int = setting(-1, "with --coordinator=HOST:PORT: which of them this is, from 0; the first writes")
 
 
 def main(options: TrainOptions) -> None:
@@ -29,12 +36,22 @@ def main(options: TrainOptions) -> None:
         from kerasseg.training import compilation
 
         compilation.set_up_jax(cache=options.compile_cache)
+        if options.coordinator:
+            compilation.join(coordinator=options.coordinator, processes=options.processes, process_id=options.process_id)
+    elif options.coordinator:
+        raise InputError("--coordinator needs KERAS_BACKEND=jax in the environment; no other backend trains on several hosts")
+    if not options.coordinator and (options.processes, options.process_id) != (0, -1):
+        raise InputError("--processes and --process_id need --coordinator=HOST:PORT, the address of the first process")
     from kerasseg import training
+    from kerasseg.training import hosts
 
-    config = cli.part(options, TrainConfig)
-    scores = training.train(config, workdir=options.workdir, accept=options.accept, log=cli.say)
-    print(scores.table())
-    print(f"best weights, history and report are in {options.workdir}")
+    hosts.use(options.devices)
+    config, first = cli.part(options, TrainConfig), hosts.is_first()
+    log = cli.say if first else lambda line: None
+    scores = training.train(config, workdir=options.workdir, accept=options.accept, log=log)
+    if first:
+        print(scores.table())
+        print(f"best weights, history and report are in {options.workdir}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def train_batches(
     epoch: int,
     refused: Callable[[InputError], None] = lambda error: None,
     workers: Workers | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset | Batches:
     """The batches of one epoch: every example once, in an order and with crops that (seed, epoch) alone decide.
 
@@ -52,12 +54,16 @@ def train_batches(
         epoch: Counts from 0.
         refused: Gets the error of an example that cannot be read; tf.data raises one of its own then.
         workers: Processes that make the crops; None makes them on threads of this one. The batches are the same.
+        part: (k, n) for the k-th of n equal parts of every batch, from 0: what one of n machines reads.
 
     Returns:
         What `fit` takes and a `for` goes through, the same batches under every backend: (images (B, *size, 3) float32 in
         0..255, labels (B, *size) uint8); the last, smaller batch is left out.
     """
     order = np.random.default_rng((config.seed, epoch)).permutation(len(split))
+    steps, (number, parts) = len(split) // config.batch_size, part
+    order = order[: steps * config.batch_size].reshape(steps, parts, -1)[:, number].ravel()
+    config = dataclasses.replace(config, batch_size=config.batch_size // parts)
 
     def load(positions: Iterable[int]) -> list[Crop]:
         try:

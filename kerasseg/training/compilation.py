@@ -2,7 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+from kerasseg.errors import InputError
+
+HEARTBEAT_SECONDS = 20  # without one from a process for so long, JAX ends the others
 # Of kernels that libraries bring, XLA tries all on a GPU, some 170 convolutions and matrix products a network: on an H100 no
 # first step within 95 s, and one after 31 s with these. models/jax_kernels leaves next to no convolution that would need it.
 _FLAGS = "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
@@ -18,3 +22,34 @@ def set_up_jax(*, cache: str) -> None:
     if cache:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache).expanduser()))
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # fresh weights: hundreds of small programs
+
+
+def join(*, coordinator: str, processes: int, process_id: int) -> None:
+    """Makes this process one of several that train together; before anything else asks JAX for its devices.
+
+    Args:
+        coordinator: HOST:PORT of the first process, or "auto" for what SLURM, Open MPI or a Cloud TPU say.
+        processes: How many; of no meaning with "auto".
+        process_id: Of this one, from 0; likewise.
+
+    Raises:
+        InputError: the settings do not fit together, or the others cannot be reached.
+    """
+    given: dict[str, Any] = {}
+    if coordinator != "auto":
+        if ":" not in coordinator or processes < 2 or not 0 <= process_id < processes:
+            raise InputError(
+                f"--coordinator={coordinator} --processes={processes} --process_id={process_id} is no set of processes; give "
+                "HOST:PORT of the first one, how many there are (2 or more), and which this is, from 0"
+            )
+        given = {"coordinator_address": coordinator, "num_processes": processes, "process_id": process_id}
+    import jax
+
+    jax.config.update("jax_enable_recoverability", True)  # or it aborts with a stack trace where another process ends
+    try:
+        jax.distributed.initialize(
+            **given, heartbeat_timeout_seconds=HEARTBEAT_SECONDS, shutdown_timeout_seconds=HEARTBEAT_SECONDS
+        )
+    except (RuntimeError, ValueError) as error:  # what XLA's errors are, and what an unknown cluster raises
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the processes of {coordinator} did not come together ({reason}); start all of them") from error

@@ -1,5 +1,6 @@
 """The training run: fit an epoch, evaluate, save; and go on from there after any interruption."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -16,41 +17,23 @@ from keras import ops
 from kerasseg import config as config_lib
 from kerasseg import files, terminal
 from kerasseg.config import TrainConfig
-from kerasseg.data import datasets, pipeline
-from kerasseg.data.splits import Split
+from kerasseg.data import pipeline
 from kerasseg.data.workers import Workers
 from kerasseg.errors import InputError
-from kerasseg.models import backbone, build_model, check_size, get_spec
-from kerasseg.run import checkpoint, directory, histogram, origin, trained
-from kerasseg.run.directory import Run, RunDir
+from kerasseg.models import backbone, build_model, get_spec
+from kerasseg.run import checkpoint, trained
+from kerasseg.run.directory import Run
 from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
-from kerasseg.training import admission, backends, callbacks, journal, losses, schedules
-from kerasseg.training.admission import Admitted
+from kerasseg.training import backends, callbacks, hosts, journal, losses, opening, schedules
 from kerasseg.training.averaging import AveragingModel
+from kerasseg.training.opening import Opened
 from kerasseg.training.timing import InputWatch, Pace
 
 if TYPE_CHECKING:
     from kerasseg.reports.pages import RunStory
-
-BATCH_SIZE = 8  # where none is asked and there are as many pictures
-
-
-def resolve(config: TrainConfig, class_names: tuple[str, ...], *, workdir: Path) -> Run:
-    """The run that settings ask for, with what they leave to the model and the data set filled in.
-
-    Raises:
-        InputError: an unknown model, or a size that the output stride does not divide.
-    """
-    spec = get_spec(config.model, output_stride=config.output_stride, activation=config.activation)
-    check_size(config.size, output_stride=spec.output_stride)
-    eval_size = config.eval_size
-    if eval_size == (0, 0):
-        eval_size = datasets.eval_size(config.dataset, size=config.size, output_stride=spec.output_stride)
-    check_size(eval_size, output_stride=spec.output_stride)
-    return Run(RunDir(workdir), config, class_names, eval_size, spec.output_stride)
 
 
 def train(
@@ -73,68 +56,31 @@ def train(
     """
     if config.data_dir:
         config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
-    with locked(Path(workdir)):
-        return _train(config, Path(workdir), accept, log)
-
-
-def _train(config: TrainConfig, workdir: Path, accept: Sequence[str], log: Callable[[str], None]) -> Scores:
-    admission.check_accept(accept)
-    dataset = datasets.load_for_run(config)
-    if not config.batch_size:
-        config = dataclasses.replace(config, batch_size=min(BATCH_SIZE, len(dataset.split("train"))))
-        if config.batch_size < BATCH_SIZE:
-            log(f"a batch is {config.batch_size} images, as many as there are")
-    run = resolve(config, dataset.class_names, workdir=workdir)
-    splits = dataset.split("train"), dataset.split("val")
-    if len(splits[0]) < config.batch_size:
-        raise InputError(f"{len(splits[0])} training examples do not fill a batch of {config.batch_size}; lower --batch_size")
-    if config.batch_size == 1:
-        raise InputError(
-            "batch_size=1 cannot train: the batch norm of the head's image pooling would see one value a channel, find no "
-            "variance, and validation would run another network than training; give at least 2"
-        )
-    directory.refuse_other(run)
-    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with())
-    _go_on(run, dataset, log)
-    files.remove_leftovers(workdir)
-    admitted = admission.admit(dataset, run, accept=accept, log=log)
-    training = _Training(run, splits, admitted, log)
-    checkpoint.refuse_little_space(training.model, training.optimizer, workdir)
-    directory.create(run)  # nothing is left behind when settings, pictures or weights are refused
-    histogram.save(run, admitted.pixels)
-    files.write_json(run.directory.data, admitted.story)
-    with pipeline.started_workers(splits[0], config) as training.workers:
+    path = Path(workdir)
+    with contextlib.ExitStack() as while_it_lasts:
+        with hosts.together("opening the run"):
+            if hosts.is_first():
+                while_it_lasts.enter_context(locked(path))
+            opened = opening.opened(config, workdir=path, accept=accept, log=log)
+        with hosts.together("comparing settings"):
+            opened = opening.agreed(opened)
+        with hosts.together("building the network"):
+            training = _Training(opened, log)
+            if hosts.is_first():
+                checkpoint.refuse_little_space(training.model, training.optimizer, path)
+                opening.write(opened)
+        training.workers = while_it_lasts.enter_context(pipeline.started_workers(opened.splits[0], opened.run.config))
         return training.run_epochs()
-
-
-def _go_on(run: Run, dataset: datasets.Dataset, log: Callable[[str], None]) -> None:
-    """Holds data and backend against those that the run in the directory was begun with.
-
-    Raises:
-        InputError: the data is another.
-    """
-    if not run.directory.config.exists():
-        return
-    begun = directory.open_run(run.directory.path)
-    found = origin.differences(begun.class_names, begun.data, dataset, splits=("train", "val"))
-    if found:
-        raise InputError(
-            f"{run.directory.path} was begun on other data: {'; '.join(found)}; give the data it was begun on to resume it, "
-            f"or another --workdir, where --init_weights={run.directory.best_weights} starts from what it has learned"
-        )
-    before, now = (" and ".join((one.made_with or {}).values()) for one in (begun, run))
-    if before and before != now:
-        log(f"begun with {before}, goes on with {now}: the weights will not be those of an undisturbed run")
 
 
 class _Training:
     """One run's model, averages and progress."""
 
-    def __init__(self, run: Run, splits: tuple[Split, Split], admitted: Admitted, log: Callable[[str], None]):
+    def __init__(self, opened: Opened, log: Callable[[str], None]):
+        run, self.admitted, self.resumes = opened.run, opened.admitted, opened.resumes
         config = self.config = run.config
         self.run, self.directory, self.log = run, run.directory, log
-        self.train_split, self.val_split = splits
-        self.admitted = admitted
+        self.train_split, self.val_split = opened.splits
         self.workers: Workers | None = None  # processes that make the crops
         self.progress = checkpoint.Progress()
         self.shown: list | None = None  # pictures of the page, as the best weights segment them
@@ -148,12 +94,13 @@ class _Training:
         spec = get_spec(config.model, output_stride=run.output_stride, activation=config.activation)
         classes, momentum = run.num_classes, config.bn_momentum
         model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
-        eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
         fast = backends.with_fast_kernels(model)
         self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
-        self.eval_model = backends.with_fast_kernels(eval_model)
-        self.predict = trained.predictor(self.eval_model)
-        if not self.directory.checkpoint.exists():
+        with hosts.alone():  # one process scores, on one device
+            eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
+            self.eval_model = backends.with_fast_kernels(eval_model)
+            self.predict = trained.predictor(self.eval_model)
+        if not self.resumes:
             if config.init_weights:
                 trained.load_weights(self.model, Path(config.init_weights))
             else:
@@ -176,9 +123,7 @@ class _Training:
 
     def run_epochs(self) -> Scores:
         config = self.config
-        if self.directory.checkpoint.exists():
-            self._restore()
-            self.log(f"resuming after epoch {self.progress.epoch} of {config.epochs}")
+        self._begin()
         pace = Pace(images=self.steps * config.batch_size, epochs=config.epochs)
         for epoch in range(self.progress.epoch, config.epochs):
             start = time.perf_counter()
@@ -187,24 +132,61 @@ class _Training:
             row["learning_rate"] = float(self.optimizer.learning_rate)
             row["seconds"] = time.perf_counter() - start  # without the evaluation
             self.log(pace.line(epoch + 1, seconds=row["seconds"], waited=self.watch.waited))
-            found = None
-            if (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs:
-                try:
-                    scores, found = self._evaluate(epoch + 1)
-                except InputError as error:  # a picture of val that nobody had read: the epoch is not lost for it
-                    if epoch + 1 < config.epochs:
-                        self._save(row, None)
-                    raise self.admitted.explained(error) from None
-                row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
-            self._save(row, found)
-            if found is not None and epoch + 1 < config.epochs:
-                self._page()
-        return self._report()
+            with hosts.together(f"the evaluation after epoch {epoch + 1}"), hosts.alone():
+                if hosts.is_first():
+                    self._finish(row)
+        scores: dict = {}
+        with hosts.together("the report"), hosts.alone():
+            if hosts.is_first():
+                scores = dataclasses.asdict(self._report())
+        return Scores(**hosts.shared(scores))
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All that a training changes: of the model, then of the optimizer."""
+        return [*self.model.weights, *self.optimizer.variables]
+
+    @property
+    def _names(self) -> list[str]:
+        """Of the variables, in a checkpoint."""
+        return [
+            *(f"model/{variable.path}" for variable in self.model.weights),
+            *(f"optimizer/{i}" for i in range(len(self.optimizer.variables))),
+        ]
+
+    def _begin(self) -> None:
+        """Gives every process what the first one begins or goes on with."""
+        values = list(map(ops.convert_to_numpy, self.variables))
+        if self.resumes:
+            with hosts.together("reading the checkpoint"):
+                if hosts.is_first():
+                    self._restore(values)
+                    self.log(f"resuming after epoch {self.progress.epoch} of {self.config.epochs}")
+        elif hosts.process()[1] == 1:
+            return
+        self.progress = checkpoint.Progress(**hosts.shared(dataclasses.asdict(self.progress)))
+        for variable, value in zip(self.variables, hosts.of_first(values), strict=True):
+            variable.assign(value)
+
+    def _finish(self, row: dict) -> None:
+        """Scores and writes an epoch that has been fitted."""
+        epoch, epochs, found = row["epoch"], self.config.epochs, None
+        if epoch % self.config.eval_every == 0 or epoch == epochs:
+            try:
+                scores, found = self._evaluate(epoch)
+            except InputError as error:  # a picture of val that nobody had read: the epoch is not lost for it
+                if epoch < epochs:
+                    self._save(row, None)
+                raise self.admitted.explained(error) from None
+            row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
+        self._save(row, found)
+        if found is not None and epoch < epochs:
+            self._page()
 
     def _fit(self, epoch: int) -> float:
         refused: list[InputError] = []
         try:
-            with checkpoint.naming_the_flag():
+            with checkpoint.naming_the_flag(), hosts.noticing():
                 history = self._fit_epoch(epoch, refused.append)
         except Exception:
             if refused:  # tf.data wraps it in an error of its own
@@ -213,12 +195,15 @@ class _Training:
         return history.history["loss"][0]
 
     def _fit_epoch(self, epoch: int, refused: Callable[[InputError], None]) -> keras.callbacks.History:
+        batches = pipeline.train_batches(
+            self.train_split, self.config, epoch=epoch, refused=refused, workers=self.workers, part=hosts.process()
+        )
         return self.model.fit(
-            pipeline.train_batches(self.train_split, self.config, epoch=epoch, refused=refused, workers=self.workers),
+            batches,
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
+            verbose=(1 if sys.stdout.isatty() else 2) if hosts.is_first() else 0,
             callbacks=[
                 self.first_step,
                 callbacks.EpochBar(self.config.epochs),
@@ -230,7 +215,7 @@ class _Training:
 
     def _evaluate(self, epoch: int) -> tuple[Scores, journal.Evaluation]:
         for variable, average in zip(self.eval_model.weights, self.model.averages, strict=True):
-            variable.assign(ops.copy(average.value))  # JAX donates what its models hold
+            variable.assign(ops.convert_to_numpy(average))  # JAX donates what its models hold, and it may lie on many devices
         return self._scored(epoch)
 
     def _scored(self, epoch: int) -> tuple[Scores, journal.Evaluation]:
@@ -255,23 +240,22 @@ class _Training:
                 f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * row['val_miou']:.2f} %, "
                 f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
             )
-        arrays = {f"model/{v.path}": ops.convert_to_numpy(v) for v in self.model.weights}
-        arrays |= {f"optimizer/{i}": ops.convert_to_numpy(v) for i, v in enumerate(self.optimizer.variables)}
-        checkpoint.save(self.directory.checkpoint, arrays, progress)
+        arrays = map(ops.convert_to_numpy, self.variables)
+        checkpoint.save(self.directory.checkpoint, dict(zip(self._names, arrays, strict=True)), progress)
         self._write_history()
         callbacks.write_summaries(row, self.directory.logs, log=self.log)
 
-    def _restore(self) -> None:
-        self.progress = checkpoint.restore(
-            self.directory.checkpoint, self._take, otherwise="train in another --workdir"
-        )  # fmt: skip
-        self._write_history()  # a kill may have come between the checkpoint and the table made from it
+    def _restore(self, values: list[np.ndarray]) -> None:
+        """Puts those of the checkpoint in the place of the `values` of all variables."""
 
-    def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
-        for variable in self.model.weights:
-            variable.assign(arrays[f"model/{variable.path}"])
-        for i, variable in enumerate(self.optimizer.variables):
-            variable.assign(arrays[f"optimizer/{i}"])
+        def take(arrays: Mapping[str, np.ndarray]) -> None:
+            for i, name in enumerate(self._names):
+                if arrays[name].shape != values[i].shape:
+                    raise ValueError(f"{name} is {arrays[name].shape}, not {values[i].shape}")
+                values[i] = arrays[name]
+
+        self.progress = checkpoint.restore(self.directory.checkpoint, take, otherwise="train in another --workdir")
+        self._write_history()  # a kill may have come between the checkpoint and the table made from it
 
     def _write_history(self) -> None:
         text = io.StringIO()

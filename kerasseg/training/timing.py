@@ -71,17 +71,20 @@ class Pace:
     def __init__(self, *, images: int, epochs: int):
         """Takes the images of an epoch and the number of all epochs."""
         self.images, self.epochs = images, epochs
-        self._start, self._done = time.perf_counter(), 0
+        self._since, self._passed = time.perf_counter(), list[float]()
 
     def line(self, epoch: int, *, seconds: float, waited: float) -> str:
         """One line of text.
 
         Args:
-            epoch: That has ended, from 1; the time left is what those of this process took, evaluations too.
+            epoch: That has ended, from 1.
             seconds: Of its steps.
             waited: Seconds of these in which there was no batch.
         """
-        self._done += 1
-        left = (time.perf_counter() - self._start) / self._done * (self.epochs - epoch)
+        now = time.perf_counter()
+        self._passed.append(now - self._since)
+        self._since = now
+        steady = self._passed[1:] or self._passed  # in the first a step is compiled; from the second on evaluations count, too
+        left = sum(steady) / len(steady) * (self.epochs - epoch)
         speed = f"{self.images / seconds:.1f} images/s, {100 * waited / seconds:.0f} % waiting for input"
         return f"epoch {epoch}/{self.epochs}: {speed}" + (f", {duration(left)} left" if epoch < self.epochs else "")

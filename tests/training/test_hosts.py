@@ -1,0 +1,111 @@
+"""Several devices and several processes, on this machine: JAX makes devices of processors, and Gloo joins processes."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kerasseg.errors import InputError
+from kerasseg.training import compilation, hosts
+from tests.conftest import REPOSITORY, WITH_SHORT, command
+
+FLAGS = (
+    "train", "--model=short", "--dataset=shapes", "--size=64,64", "--eval_size=64,64", "--backbone_weights=none", "--epochs=2",
+    "--train_examples=8", "--val_examples=2", "--batch_size=4", "--class_weights=sqrt",
+)  # fmt: skip
+
+
+def _weights(workdir):
+    with np.load(workdir / "checkpoint.npz") as stored:
+        return {key: stored[key] for key in stored if key != "progress"}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """What is compiled, kept from run to run."""
+    return f"--compile_cache={tmp_path_factory.mktemp('compiled')}"
+
+
+@pytest.fixture(scope="module")
+def alone(cache, tmp_path_factory):
+    """Two epochs on one device."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    result = command("-c", WITH_SHORT, *FLAGS, cache, f"--workdir={workdir}", KERAS_BACKEND="jax")
+    assert result.returncode == 0, result.stderr
+    return workdir
+
+
+def _assert_nearly(workdir, alone):
+    """Sums over parts of a batch round otherwise than over the whole: by some 1e-6 after four steps of the rate 5e-4."""
+    expected, found = _weights(alone), _weights(workdir)
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, atol=1e-4, err_msg=key)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(alone, cache, tmp_path):
+    devices = "--xla_force_host_platform_device_count=2"
+    flags = (*FLAGS, cache, f"--workdir={tmp_path / 'run'}")
+    result = command("-c", WITH_SHORT, *flags, "--devices=all", KERAS_BACKEND="jax", XLA_FLAGS=devices)
+    assert result.returncode == 0, result.stderr
+    _assert_nearly(tmp_path / "run", alone)
+
+
+def _together(*flags):
+    """Both processes of a training, and a port that is free for them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"--coordinator=127.0.0.1:{free.getsockname()[1]}"
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", WITH_SHORT, *FLAGS, *flags, where, "--processes=2", f"--process_id={number}"],
+            cwd=REPOSITORY, env=os.environ | {"KERAS_BACKEND": "jax"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_though_one_is_killed(alone, cache, tmp_path):
+    """The second is killed in the second epoch; the first says so in one line within a minute; the same commands go on."""
+    flags = (cache, f"--workdir={tmp_path / 'run'}")
+    first, second = _together(*flags)
+    for line in first.stdout:
+        if line.startswith("Epoch 2/2"):
+            break
+    second.kill()
+    _, said = first.communicate(timeout=60)
+    second.communicate()
+    lines = [line for line in said.splitlines() if line.startswith("error")]
+    assert (first.returncode, len(lines)) == (2, 1), said
+    assert "lost another one" in lines[0]
+    assert "start all of them again with the same commands" in lines[0]
+    again = _together(*flags)
+    outputs = [process.communicate(timeout=500) for process in again]
+    assert [process.returncode for process in again] == [0, 0], outputs
+    assert "resuming after epoch 1 of 2" in outputs[0][0]
+    assert "epoch" not in outputs[1][0]  # the first alone speaks
+    _assert_nearly(tmp_path / "run", alone)
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "processes", "process_id"), [("host", 2, 0), ("host:1", 1, 0), ("host:1", 2, 2), ("host:1", 0, -1)]
+)
+def test_what_is_no_set_of_processes_is_refused(coordinator, processes, process_id):
+    with pytest.raises(InputError, match="is no set of processes; give HOST:PORT of the first one"):
+        compilation.join(coordinator=coordinator, processes=processes, process_id=process_id)
+
+
+def test_several_devices_need_jax():
+    with pytest.raises(InputError, match="--devices=2 needs KERAS_BACKEND=jax"):
+        hosts.use("2")
+
+
+def test_all_processes_hear_of_an_error_of_this_one():
+    with pytest.raises(InputError, match="as it was"), hosts.together("testing"):
+        raise InputError("as it was")
