@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kerasseg.errors import InputError
-from kerasseg.int8 import folding
+from kerasseg.int8 import folding, walking
 from kerasseg.int8.calibration import Representative
 from kerasseg.int8.channels import Channels, is_hard_swish
 from kerasseg.models import graph
@@ -99,7 +99,7 @@ def equalize(
 
 
 def _refuse_different(model: keras.Model, equal: keras.Model, image: np.ndarray) -> None:
-    before, after = (keras.ops.convert_to_numpy(one(image, training=False)) for one in (model, equal))
+    before, after = (walking.output(one, image) for one in (model, equal))
     apart = float(np.abs(after - before).max() / max(np.abs(before).max(), 1e-12))
     if not apart <= SAME:
         raise InputError(
@@ -147,19 +147,25 @@ def _reach(model: keras.Model, channels: Channels, representative: Representativ
     ]  # fmt: skip
     if not layers:
         return {}
-    probe = keras.Model(model.input, [layer.output for layer in layers])
-    images = [image for (image,) in representative()]
-    tops = [np.zeros(layer.output.shape[-1]) for layer in layers]
-    for image in images:
-        # Operator by operator: a graph is optimized as TensorFlow happens to be set up, and QAT sets it up otherwise.
-        for top, out in zip(tops, probe(image, training=False), strict=True):
-            top += np.abs(keras.ops.convert_to_numpy(out)).max((0, 1, 2)) / len(images)
+    by_picture = [_tops(model, image, layers) for (image,) in representative()]
+    tops = [sum((one / len(by_picture) for one in of_layer), np.zeros(1)) for of_layer in zip(*by_picture, strict=True)]
     reach: dict[int, float] = {}
     for layer, top in zip(layers, tops, strict=True):
         floored = np.maximum(top, max(FLOOR * top.max(), 1e-6))
         for (root, factor), value in zip(channels.roots(layer.output), floored, strict=True):
             reach[root] = max(float(value) / factor, reach.get(root, 0.0))
     return reach
+
+
+def _tops(model: keras.Model, image: np.ndarray, layers: list[keras.layers.Layer]) -> list[np.ndarray]:
+    """Largest magnitude of each channel of each layer's output for a picture, (C,) float32 a layer."""
+    tops = {}
+    for layer, values in walking.walk(model, image):
+        if layer in layers:
+            tops[layer] = np.maximum(values.max((0, 1, 2)), -values.min((0, 1, 2)))
+        if len(tops) == len(layers):
+            break
+    return [tops[layer] for layer in layers]
 
 
 def _load(model: keras.Model, channels: Channels) -> dict[int, float]:

@@ -11,9 +11,12 @@ import keras
 import numpy as np
 
 from kerasseg.errors import InputError
+from kerasseg.int8 import walking
+from kerasseg.lite import pieces
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.inspection import Inspector
 from kerasseg.models.graph import consumers, inputs_of, producers
+
+Mark = tuple[tuple[int, ...], np.ndarray]  # shape; smallest, largest, mean and spread
 
 
 def tensors_of_layers(model: keras.Model, content: bytes, images: Sequence[np.ndarray]) -> dict[str, int]:
@@ -28,13 +31,12 @@ def tensors_of_layers(model: keras.Model, content: bytes, images: Sequence[np.nd
         InputError: tensors of parallel branches have the same values, and nothing tells them apart.
     """
     layers = [layer for layer in model.operations if not isinstance(layer, keras.layers.InputLayer)]
-    probe = keras.Model(model.input, [layer.output for layer in layers])
-    inspector, graph = Inspector(content), Graph(content)
-    alike: dict[str, set[int]] = {layer.name: set(inspector.activations) for layer in layers}
+    walker, graph = pieces.Walker(content), Graph(content)
+    alike: dict[str, set[int]] = {layer.name: set(walker.activations) for layer in layers}
+    marks: dict[int, Mark] = {}
     for image in images:
-        inspector.run(image)
-        marks = {tensor: _mark(inspector.read(tensor)) for tensor in inspector.activations}
-        for layer, values in zip(layers, probe.predict_on_batch(image), strict=True):
+        marks = {tensor: _mark(values) for tensor, values in walker.walk(image)}
+        for layer, values in walking.walk(model, image):
             own = _mark(values)
             alike[layer.name] &= {tensor for tensor, mark in marks.items() if _same(own, mark)}
     before, makers = _ancestors(graph), producers(model)
@@ -45,9 +47,9 @@ def tensors_of_layers(model: keras.Model, content: bytes, images: Sequence[np.nd
             sources = _sources(layer, makers, found)
             candidates = {tensor for tensor in candidates if sources <= before.get(tensor, set())}
             candidates = {tensor for tensor in candidates if not candidates & before[tensor]}
-        if len(candidates) > 1 and np.ptp(inspector.read(min(candidates))):
+        if len(candidates) > 1 and np.ptp(marks[min(candidates)][1][:2]):
             raise InputError(
-                f"the output of {layer.name} has the same values as {' and '.join(inspector.names[t] for t in candidates)} of "
+                f"the output of {layer.name} has the same values as {' and '.join(walker.names[t] for t in candidates)} of "
                 "the file, which nothing tells apart; train the run further, or calibrate with another --calibration_seed"
             )
         if candidates:
@@ -77,7 +79,7 @@ def _sources(layer: keras.Operation, makers: dict[int, keras.Operation], found: 
     return sources
 
 
-def _same(own: tuple, other: tuple) -> bool:
+def _same(own: Mark, other: Mark) -> bool:
     shape, mark = own
     return shape == other[0] and np.abs(mark - other[1]).max() <= 1e-3 * max(mark[1] - mark[0], 1e-6)
 
@@ -90,5 +92,5 @@ def fused_into(model: keras.Model, name: str, tensors: dict[str, int]) -> int | 
     return tensors[layers[0].name] if layers else None
 
 
-def _mark(values: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
+def _mark(values: np.ndarray) -> Mark:
     return values.shape, np.array([values.min(), values.max(), values.mean(), values.std()], float)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
@@ -89,9 +90,15 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
     """
     checkpoint.make_deterministic(run.config.seed)  # a repeated preparation gives the same model to the bit, and so does QAT
     chosen = _choose(run, split, settings)
-    images = (_pixels(example, run) for example in split.examples(chosen))
+
+    def representative() -> Iterator[list[np.ndarray]]:
+        """Reads the pictures anew each time: all of them together may be more than what the network takes."""
+        return ([_pixels(example, run)[None].astype(np.float32)] for example in split.examples(chosen))
+
+    for _ in representative():
+        pass  # one that cannot be used is refused before anything takes time
     model, weights_sha256 = trained.load_hashed(run)
-    prepared = prepare_model(model, calibration.representative(images), resizes=settings.resizes)
+    prepared = prepare_model(model, representative, resizes=settings.resizes)
     return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen), weights_sha256=weights_sha256)
 
 

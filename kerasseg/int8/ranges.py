@@ -13,8 +13,8 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.int8.calibration import Representative
+from kerasseg.lite import pieces
 from kerasseg.lite.flatbuffer import Graph, Operator
-from kerasseg.lite.inspection import Inspector
 
 Ranges = dict[int, tuple[float, float]]
 
@@ -23,29 +23,28 @@ SAME_SCALE = {"CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "PA
 LARGEST_REQUANTIZATION = 128.0  # half of XNNPACK's limit of 2^8 (src/subgraph/validation.c), which refuses the whole file
 
 
-def measure(content: bytes, representative: Representative) -> Ranges:
+def measure(content: bytes, representative: Representative, *, piece_bytes: int = pieces.PIECE_BYTES) -> Ranges:
     """Ranges of all activations of a float file.
 
     Args:
         content: A float32 .tflite file.
         representative: Calibration images.
+        piece_bytes: Most bytes of tensors that are kept at a time; the ranges are the same whatever it is.
 
     Returns:
         Tensor number -> (low, high), low <= 0 <= high, as int8 operators and XNNPACK can have them.
     """
-    inspector = Inspector(content)
-    sums: dict[int, np.ndarray] = {tensor: np.zeros(2) for tensor in inspector.activations}
+    walker = pieces.Walker(content, piece_bytes=piece_bytes)
+    sums: dict[int, np.ndarray] = {tensor: np.zeros(2) for tensor in walker.activations}
     count = 0
     for (image,) in representative():
-        inspector.run(image)
         count += 1
-        for tensor, total in sums.items():
-            values = inspector.read(tensor)
+        for tensor, values in walker.walk(image):
             if not np.isfinite(values).all():
                 raise InputError(
-                    f"{inspector.names[tensor]} is not finite on a calibration picture; train with a lower --learning_rate"
+                    f"{walker.names[tensor]} is not finite on a calibration picture; train with a lower --learning_rate"
                 )
-            total += values.min(), values.max()
+            sums[tensor] += values.min(), values.max()
     graph = Graph(content)
     found = {tensor: (min(total[0] / count, 0.0), max(total[1] / count, 0.0)) for tensor, total in sums.items()}
     found |= of_pictures(graph)

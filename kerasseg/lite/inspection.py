@@ -1,6 +1,6 @@
 """LiteRT with its lid off: every tensor of a run, and which parts of a file XNNPACK takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +38,23 @@ class Inspector:
     def run(self, image: np.ndarray) -> None:
         """Runs the model on an image (1, H, W, 3), values 0..255."""
         given = self._input
-        values = quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
-        self._interpreter.set_tensor(given.index, values)
+        self.feed({given.index: quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)})
+
+    def feed(self, inputs: Mapping[int, np.ndarray]) -> None:
+        """Runs the model on its inputs, by their numbers, as they are in the file."""
+        for tensor, values in inputs.items():
+            self._interpreter.set_tensor(tensor, values)
         self._interpreter.invoke()
+
+    def raw(self, tensor: int) -> np.ndarray:
+        """A tensor of the last run, as it is in the file."""
+        return self._interpreter.get_tensor(tensor)
 
     def read(self, tensor: int) -> np.ndarray:
         """A tensor of the last run, as real values, float32."""
-        scale, zero_point = self._scales[tensor]
-        return dequantize(self._interpreter.get_tensor(tensor), scale=scale, zero_point=zero_point)
+        values, (scale, zero_point) = self.raw(tensor), self._scales[tensor]
+        # Float tensors come as they are: one copy more of a large one is what pieces are there to spare.
+        return values if values.dtype == np.float32 else dequantize(values, scale=scale, zero_point=zero_point)
 
 
 class Reference:

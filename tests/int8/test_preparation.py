@@ -6,9 +6,10 @@ import pytest
 
 from kerasseg import int8
 from kerasseg.data.datasets import load_for_run
-from kerasseg.int8 import preparation
+from kerasseg.data.letterbox import letterbox
+from kerasseg.int8 import calibration, preparation
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.run import open_run
+from kerasseg.run import open_run, trained
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,12 @@ def test_what_a_file_was_made_from_can_be_made_again(run, split, prepared):
     story = json.loads(json.dumps(dataclasses.asdict(SETTINGS) | {"names": prepared.names}))
     again = preparation.again(run, split, story)
     assert int8.quantize(again) == int8.quantize(prepared)
+
+
+def test_pictures_that_are_read_again_give_what_held_ones_give(run, split, prepared):
+    images = [letterbox(split[i].image, size=run.eval_size)[0] for i in calibration.choose(len(split), count=4, seed=0)]
+    held = int8.prepare_model(trained.load_trained(run), calibration.representative(images))
+    assert int8.quantize(held) == int8.quantize(prepared)
 
 
 def test_without_the_extra_the_command_is_told(monkeypatch):
