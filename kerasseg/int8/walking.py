@@ -1,6 +1,7 @@
 """A Keras network computed layer by layer, each output let go once nothing takes it any more.
 
-A model of all outputs keeps them all: 5 GB of a v3large at 1024x2048, where a few layers' are needed at a time.
+A model of all outputs keeps them all, gigabytes at 1024x2048 (results/conversion_memory.json), where a few are needed at
+a time.
 """
 
 from collections import Counter

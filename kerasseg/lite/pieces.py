@@ -1,7 +1,7 @@
 """A file run in pieces, every tensor of a piece kept, so that no more than a piece is in memory.
 
-LiteRT keeps all tensors of a file or writes over them; kept ones take 5 GB of a v3large at 1024x2048. A piece is some
-operators of the file as a file of its own: the same kernels on the same numbers, so the same numbers come out, to the bit.
+LiteRT keeps all tensors of a file, gigabytes at 1024x2048, or writes over them. A piece is some operators of the file as a
+file of its own: the same kernels on the same numbers, so the same numbers come out, to the bit.
 """
 
 import copy
@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kerasseg.lite.flatbuffer import IDENTIFIER, Graph
 from kerasseg.lite.inspection import Inspector
 
-PIECE_BYTES = 2**28  # of a piece's tensors; results/conversion_memory.json has what other sizes cost
+PIECE_BYTES = 2**28  # of a piece's tensors, a choice: results/conversion_memory.json has what all of it comes to
 
 
 @dataclass(frozen=True)
