@@ -43,7 +43,10 @@ def measure(options: CropOptions) -> dict:
     from kerasseg.run.provenance import provenance
 
     rows = [_measure(*map(int, size.split("x")), options) for size in options.pictures]
-    method = f"medians of {options.rounds} rounds of {options.crops} crops, in turn; decoded pictures in memory; crops/s by the clock"
+    method = (
+        f"medians of {options.rounds} rounds of {options.crops} crops, in turn; decoded pictures in memory; crops/s by the "
+        "clock, and the processor time of one"
+    )
     return {"method": method, "size": list(options.size), "crops_per_s": rows, **provenance()}
 
 

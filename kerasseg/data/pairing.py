@@ -1,5 +1,6 @@
 """Which picture belongs to which label map: by the stems of their names."""
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,13 +37,12 @@ def stems(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; check --data_dir")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: os.path.normcase(path.name)):
         if is_picture(path):
-            if stem(path.name) in found:
-                raise DataError(
-                    f"{folder} has both {found[stem(path.name)].name} and {path.name}; keep one picture a stem", kind="pairs"
-                )
-            found[stem(path.name)] = path
+            name = stem(path.name)
+            if name in found:
+                raise DataError(f"{folder} has both {found[name].name} and {path.name}; keep one picture a stem", kind="pairs")
+            found[name] = path
     if not found:
         raise InputError(f"{folder} holds no pictures; put {', '.join(SUFFIXES)} files there")
     return found

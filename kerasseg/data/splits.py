@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +36,14 @@ class Split:
         read: Position -> Example.
         size_of: Position -> (height, width), without reading the picture; None where that cannot be.
         cache: Keeps examples in memory; None keeps none.
+        sizes: Position -> (height, width), those that were looked at.
     """
 
     names: tuple[str, ...]
     read: Callable[[int], Example]
     size_of: Callable[[int], tuple[int, int]] | None = None
     cache: Cache | None = None
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -115,9 +117,20 @@ class Split:
         looked = set(self.evenly(sizes or len(self)))
         digest = hashlib.sha256()
         for i, name in enumerate(self.names):
-            size = self.size_of(i) if self.size_of and i in looked else ()
+            size = self.size(i) if self.size_of and i in looked else ()
             digest.update(f"{name} {size}\n".encode())
         return digest.hexdigest()[:16]
+
+    def size(self, i: int) -> tuple[int, int]:
+        """(height, width) of the picture at a position; it is read where that is the only way.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if i not in self.sizes:
+            height, width = self.size_of(i) if self.size_of else self[i].labels.shape
+            self.sizes[i] = height, width
+        return self.sizes[i]
 
     def evenly(self, count: int) -> list[int]:
         """Positions of `count` examples, evenly spaced; of all where there are fewer."""

@@ -8,7 +8,8 @@ from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.run.directory import Run
 
-MANY = 2000  # pictures of a split; of more, the sizes of so many go into the fingerprint: each is a file to be opened
+# Of a split of more pictures than MANY, the sizes of SIZES go into the fingerprint: each is a file to be opened.
+MANY, SIZES = 2000, 500
 
 Log = Callable[[str], None]
 
@@ -20,7 +21,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     """
     described = {}
     for name, split in sorted(dataset.splits.items()):
-        looked = {"sizes": MANY} if len(split) > MANY else {}
+        looked = {"sizes": SIZES} if len(split) > MANY else {}
         described[name] = {"examples": len(split), "fingerprint": split.fingerprint(**looked)} | looked
     return described
 

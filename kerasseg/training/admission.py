@@ -16,7 +16,7 @@ from kerasseg.run.directory import Run
 
 LARGE = 2000  # pictures of train and val; with more, some are looked at and the others are checked as they are read
 # Of a large set: as many pictures a split as have so many pixels, some seconds of decoding, within these bounds.
-LOOKED_PIXELS, LEAST, MOST = 2**27, 64, 1000
+LOOKED_PIXELS, LEAST, MOST = 2**27, 64, 500
 
 Log = Callable[[str], None]
 
@@ -84,7 +84,7 @@ def admit(dataset: Dataset, run: Run, *, accept: Sequence[str] = (), log: Log = 
 
 
 def _evenly(split: Split) -> list[int]:
-    height, width = split.size_of(0) if split.size_of else split[0].labels.shape
+    height, width = split.size(0)
     return split.evenly(min(MOST, max(LEAST, LOOKED_PIXELS // (height * width))))
 
 

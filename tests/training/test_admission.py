@@ -21,6 +21,7 @@ def large(tmp_path, monkeypatch):
     monkeypatch.setattr(admission, "LEAST", 3)
     monkeypatch.setattr(admission, "LOOKED_PIXELS", 1)
     monkeypatch.setattr(origin, "MANY", 3)
+    monkeypatch.setattr(origin, "SIZES", 3)
     root = folder_dataset(tmp_path / "data", count=12)
     # Class 2 is in p8 alone, the eleventh by name (p0, p1, p10, p11, p2, ...); evenly spaced, 0, 5 and 11 are looked at.
     for path in (root / "labels" / "train").iterdir():
