@@ -1,4 +1,8 @@
 import dataclasses
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +12,7 @@ from kerasseg.data import cache, load_dataset, pipeline, shapes
 from kerasseg.data.splits import Example, Split
 from kerasseg.data.workers import Workers
 from kerasseg.errors import DataError, InputError
-from tests.conftest import folder_dataset
+from tests.conftest import REPOSITORY, folder_dataset
 
 CONFIG = TrainConfig(size=(32, 48), batch_size=3, seed=5, workers=2)
 
@@ -61,3 +65,46 @@ def test_what_another_process_cannot_read_is_refused():
     split = Split(("a",), lambda i: Example("a", np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)))
     with pytest.raises(InputError, match="^workers=2: these pictures cannot be read by another process .*; give workers=0"):
         Workers(split, CONFIG, count=2)
+
+
+def test_a_process_that_has_ended_is_said_with_what_may_be_the_reason(tmp_path):
+    split = load_dataset("folder", data_dir=str(folder_dataset(tmp_path / "data"))).split("train")
+    with Workers(split, CONFIG, count=1) as workers:
+        workers.crops([0], epoch=0)
+        for process in workers._pools[0]._processes.values():
+            process.kill()
+            process.join()
+        with pytest.raises(InputError, match="^a process that reads pictures has ended: out of memory, or this is a script"):
+            workers.crops([1], epoch=0)
+
+
+STARTS_ONE = """
+import time
+from kerasseg.config import TrainConfig
+from kerasseg.data import shapes
+from kerasseg.data.workers import Workers
+workers = Workers(shapes.load()["train"], TrainConfig(size=(32, 32)), count=1)
+workers.crops([0], epoch=0)
+print(*workers._pools[0]._processes, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_processes_end_with_a_parent_that_is_killed():
+    with subprocess.Popen([sys.executable, "-c", STARTS_ONE], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as parent:
+        child = Path("/proc", parent.stdout.readline().strip())
+        assert child.exists()
+        parent.kill()
+    end = time.monotonic() + 30
+    while _runs(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(process):
+    """Whether a process does more than wait for someone to take note of its end."""
+    try:
+        return process.joinpath("stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
