@@ -168,13 +168,13 @@ def _exchanged(tallies: Mapping[str, Tally]) -> Iterable[Finding]:
     spread = {n: np.median(np.abs(np.array(by_class[n]) - color), 0).mean() + 8 for n, color in middle.items()}
     found = []
     for name, colors in everything:
-        known = sorted(set(colors) & set(middle))
-        for i, a in enumerate(known):
-            for b in known[i + 1 :]:
-                kept = _apart(colors[a], middle[a]) / spread[a], _apart(colors[b], middle[b]) / spread[b]
+        away = {n: _apart(colors[n], middle[n]) / spread[n] for n in sorted(set(colors) & set(middle))}
+        strange = [n for n, distance in away.items() if distance > 3]  # few: of all pairs there are too many to look at
+        for i, a in enumerate(strange):
+            for b in strange[i + 1 :]:
                 swapped = _apart(colors[a], middle[b]) / spread[b], _apart(colors[b], middle[a]) / spread[a]
-                if min(kept) > 3 and max(swapped) < 1.5:
-                    found.append((sum(kept) - sum(swapped), f"{name} (ids {a} and {b})"))
+                if max(swapped) < 1.5:
+                    found.append((away[a] + away[b] - sum(swapped), f"{name} (ids {a} and {b})"))
     if found:
         names = tuple(name for _, name in sorted(found, reverse=True))
         yield Finding("exchanged", False, f"{len(names)} label maps in which two classes have each other's colours", names)
