@@ -34,6 +34,7 @@ def test_wrong_json_is_refused(values, message):
     ("values", "message"),
     [
         ({"epochs": 0}, "epochs=0 is too small; give at least 1"),
+        ({"workers": -1}, "workers=-1 is too small; give at least 0"),
         ({"bn_momentum": 1.0}, "bn_momentum=1.0 is out of range"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 is not positive"),
         ({"scale_min": 2.0}, "scale_min=2.0, scale_max=1.6 is no range"),

@@ -74,12 +74,13 @@ def train_batches(
             refused(error)
             raise
 
+    processes = workers.count if workers else 0
     if keras.backend.backend() == "tensorflow":
-        return _tf_data(order, load, config)
-    return Batches(order, load, config)
+        return _tf_data(order, load, config, processes=processes)
+    return Batches(order, load, batch_size=config.batch_size, processes=processes)
 
 
-def _tf_data(order: np.ndarray, load: Load, config: TrainConfig) -> tf.data.Dataset:
+def _tf_data(order: np.ndarray, load: Load, config: TrainConfig, *, processes: int) -> tf.data.Dataset:
     import tensorflow as tf
 
     def load_tensors(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,7 +91,7 @@ def _tf_data(order: np.ndarray, load: Load, config: TrainConfig) -> tf.data.Data
 
     return (
         tf.data.Dataset.from_tensor_slices(order)
-        .map(load_tensors, num_parallel_calls=2 * config.workers or tf.data.AUTOTUNE, deterministic=True)
+        .map(load_tensors, num_parallel_calls=2 * processes or tf.data.AUTOTUNE, deterministic=True)
         .batch(config.batch_size, drop_remainder=True)
         .prefetch(2)
     )
@@ -99,11 +100,11 @@ def _tf_data(order: np.ndarray, load: Load, config: TrainConfig) -> tf.data.Data
 class Batches(keras.utils.PyDataset):
     """The batches for `fit` without tf.data, loaded ahead by a thread a processor, or by processes."""
 
-    def __init__(self, order: np.ndarray, load: Load, config: TrainConfig):
+    def __init__(self, order: np.ndarray, load: Load, *, batch_size: int, processes: int):
         # With processes a thread only waits for a batch of theirs: two batches more than they have hands for.
-        waiting = config.workers // config.batch_size + 2
-        super().__init__(workers=waiting if config.workers else os.cpu_count() or 1, max_queue_size=16)
-        self.order, self.load, self.batch_size = order, load, config.batch_size
+        threads = processes // batch_size + 2 if processes else os.cpu_count() or 1
+        super().__init__(workers=threads, max_queue_size=16)
+        self.order, self.load, self.batch_size = order, load, batch_size
 
     def __len__(self) -> int:
         return len(self.order) // self.batch_size

@@ -34,7 +34,11 @@ def crop(split: Split, config: TrainConfig, *, epoch: int, position: int) -> Cro
 
 
 class Workers:
-    """Processes that make the crops of a split. Each reads the same positions every epoch, and keeps those in its memory."""
+    """Processes that make the crops of a split. Each reads the same positions every epoch, and keeps those in its memory.
+
+    Attributes:
+        count: How many.
+    """
 
     def __init__(self, split: Split, config: TrainConfig, *, count: int):
         """Starts them.
@@ -47,6 +51,7 @@ class Workers:
         Raises:
             InputError: the split cannot be read by another process.
         """
+        self.count = count
         share = split.cache.part(count) if split.cache else None
         limits = (share.decoded_bytes, share.encoded_bytes) if share else None
         try:
