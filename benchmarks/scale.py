@@ -1,4 +1,4 @@
-"""python benchmarks/scale.py > results/scale.json: how start, pace and memory grow with the number and size of pictures."""
+"""python benchmarks/scale.py --output=results/scale.json: how start, pace and memory grow with number and size of pictures."""
 
 import json
 import os
@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerasseg import cli
+from kerasseg import cli, files
 from kerasseg.config import setting
+from kerasseg.errors import InputError
 
 
 @dataclass(frozen=True)
 class ScaleOptions:
-    """Prints JSON: seconds to the first step, new and resumed, images/s and peak memory of train and evaluate."""
+    """Writes JSON after every data set: seconds to the first step, new and resumed, images/s, peak memory."""
 
+    output: str = setting("", "the JSON file", path=True)
     counts: tuple[int, ...] = setting((5000, 20000), "pictures of the small size, train and val together")
     small: tuple[int, int] = setting((128, 160), "height,width of those")
     large_count: int = setting(500, "pictures of the large size; 0 for none")
@@ -74,7 +76,7 @@ def watch(*arguments: str, marks: tuple[str, ...] = (), until: str = "") -> Ran:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        print(line, end="", file=sys.stderr)
+        print(line, end="", flush=True)
         for mark in marks:
             if re.search(mark, line):
                 seconds.setdefault(mark, time.perf_counter() - start)
@@ -121,10 +123,15 @@ def measure_set(dataset: str, root: Path, options: ScaleOptions) -> dict:
     }
 
 
-def measure(options: ScaleOptions) -> dict:
+def measure(options: ScaleOptions) -> None:
     """A row for each data set."""
     from kerasseg.run.provenance import provenance
 
+    method = (
+        f"{options.model}, crops and evaluation of {options.size[0]}x{options.size[1]}, batches of 8, {os.cpu_count()} "
+        "processors; a tenth of the pictures is val; seconds from the command to the end of its first step, compilation "
+        "included; the first epoch's images/s; peak resident memory; pictures just written, the disk warm; each measured once"
+    )
     rows = []
     sets = [(count, options.small, 6, options.sources) for count in options.counts]
     sets += [(options.large_count, options.large, 19, ("folder",))] if options.large_count else []
@@ -137,13 +144,7 @@ def measure(options: ScaleOptions) -> dict:
                     _pack(root)
                 row = measure_set(source, root / "shards" if source == "shards" else root, options)
                 rows.append({"pictures": count, "height": size[0], "width": size[1], "classes": classes} | row)
-                print(json.dumps(rows[-1]), file=sys.stderr)
-    method = (
-        f"{options.model}, crops and evaluation of {options.size[0]}x{options.size[1]}, batches of 8, {os.cpu_count()} "
-        "processors; a tenth of the pictures is val; seconds from the command to the end of its first step, compilation "
-        "included; the first epoch's images/s; peak resident memory; pictures just written, the disk warm; each measured once"
-    )
-    return {"method": method, "rows": rows, **provenance()}
+                files.write_json(options.output, {"method": method, "rows": rows, **provenance()})
 
 
 def _pack(root: Path) -> None:
@@ -155,7 +156,9 @@ def _pack(root: Path) -> None:
 
 
 def main(options: ScaleOptions) -> None:
-    print(json.dumps(measure(options), indent=2))
+    if not options.output:
+        raise InputError("--output is missing; name the JSON file")
+    measure(options)
 
 
 if __name__ == "__main__":
