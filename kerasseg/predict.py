@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kerasseg import cli, terminal
 from kerasseg.config import setting
 from kerasseg.errors import InputError
-from kerasseg.jobs.settings import PredictSettings
+from kerasseg.jobs.settings import PredictSettings, input_range_setting
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class PredictOptions(PredictSettings):
 
     workdir: str = setting("", "run directory of kerasseg train", path=True)
     tflite: str = setting("", ".tflite file to use instead of the run's Keras weights", path=True)
+    input_range: str = input_range_setting()
     output_dir: str = setting("", "where the files go", path=True)
     arguments: tuple[str, ...] = setting((), "PICTURE|FOLDER|VIDEO|CAMERA...", path=True)
 
@@ -29,7 +30,9 @@ def main(options: PredictOptions) -> int:
     from kerasseg import jobs
     from kerasseg.data import pairing
 
-    predictor = jobs.load_predictor(workdir=options.workdir, tflite=options.tflite, log=cli.say)
+    predictor = jobs.load_predictor(
+        workdir=options.workdir, tflite=options.tflite, input_range=options.input_range, log=cli.say
+    )  # fmt: skip
     cli.say(f"segmenting at {predictor.size[0]}x{predictor.size[1]}")
     found = jobs.predict(
         options.arguments, predictor, output_dir=options.output_dir, settings=cli.part(options, PredictSettings),

@@ -188,7 +188,7 @@ ROWS = [
     ("compare --workdirs={done} --output_dir={out} --earlier=gone.json", "no file gone.json"),
     # microcontrollers
     ("micro --tflite=gone.tflite --output_dir={out}", "no file gone.tflite"),
-    ("micro --tflite={text} --output_dir={out}", "identifier TFL3 is missing"),
+    ("micro --tflite={text} --output_dir={out}", "is a text, no .tflite file"),
     ("micro --tflite={torn_tflite} --output_dir={out}", "torn.tflite"),
     ("micro --tflite={int8} --output_dir={out} --name=9x", "9x"),
     ("micro --tflite={int8} --output_dir={out} --pictures=-1", "--pictures and --arena_margin must be at least 0"),

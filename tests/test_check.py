@@ -1,10 +1,13 @@
 import json
 import os
+import re
 import shutil
 
 import pytest
 
 from kerasseg import files
+from kerasseg.jobs import loading, verification
+from kerasseg.lite import input_range
 from kerasseg.lite.flatbuffer import Graph
 from tests.conftest import assert_one_line, kerasseg, write_picture
 
@@ -87,3 +90,26 @@ def test_a_file_of_other_weights_or_another_file_under_its_name_is_refused(short
     other.write_bytes(short_int8.read_bytes() + bytes(16))
     shutil.copy(short_int8.with_name("int8.tflite.json"), tmp_path)
     assert_one_line(kerasseg(*check, f"--tflite={other}"), "is not the file that int8.tflite.json speaks of")
+
+
+def test_what_was_understood_stands_in_table_and_report(short_run, short_int8, tmp_path, monkeypatch):
+    ours = kerasseg("check", f"--tflite={short_int8}", "--threads=1,4096")
+    assert "takes pictures   as 0..255: the JSON beside it says that it is kerasseg's" in ours.stdout
+    assert "WARNING: 4096 threads on" in ours.stdout
+    assert_one_line(
+        kerasseg("check", f"--tflite={short_int8}", "--input_range=0,1"), "takes 0..255, as the JSON beside it says"
+    )
+    alone = tmp_path / "alone.tflite"
+    shutil.copy(short_int8, alone)
+    scored = ("check", f"--tflite={alone}", f"--workdir={short_run}", "--max_miou_drop=100", "--examples=1")
+    (told,) = json.loads(kerasseg(*scored, "--json").stdout)["files"]
+    assert told["input"] == {"range": "0..255", "why": "its input has 256 steps of 1", "doubt": ""}
+
+    def assumed(*arguments, **named):
+        return input_range.Understood(input_range.PIXELS, "assumed", sure=False)
+
+    monkeypatch.setattr(verification.input_range, "understand", assumed)
+    monkeypatch.setattr(loading, "GROSS", 0.0)
+    doubted = kerasseg(*scored)
+    assert doubted.returncode == 0, doubted.stderr
+    assert re.search(r"WARNING +nothing says what the file takes: 0..255 was assumed, and \S+ would give", doubted.stdout)

@@ -9,7 +9,7 @@ from PIL import Image
 from kerasseg.data import pictures, video
 from kerasseg.errors import InputError
 from kerasseg.jobs import PredictSettings, predict
-from kerasseg.jobs.prediction import Predictor
+from kerasseg.jobs.loading import Predictor
 from kerasseg.reports import coloring
 from tests.conftest import WITH_SHORT, assert_one_line, command, kerasseg, write_picture, write_video
 

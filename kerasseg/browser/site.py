@@ -9,8 +9,12 @@ import numpy as np
 
 from kerasseg.browser import runtime
 from kerasseg.data.labels import palette
-from kerasseg.lite import interpreter, retyping
+from kerasseg.errors import InputError
+from kerasseg.lite import retyping
+from kerasseg.lite.class_output import Logits
+from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.interpreter import LoadedModel
+from kerasseg.lite.tensors import quantize
 
 
 def build(
@@ -21,6 +25,7 @@ def build(
     class_names: tuple[str, ...],
     examples: Mapping[str, bytes],
     vendored: bool,
+    taken: Range = PIXELS,
 ) -> dict[str, bytes]:
     """Every file of the page, path -> content.
 
@@ -31,11 +36,13 @@ def build(
         class_names: One a class.
         examples: File name -> content of pictures to try.
         vendored: Whether LiteRT.js lies in the folder, too; otherwise it comes from a public CDN.
+        taken: What the network takes for 0..255.
 
     Raises:
-        InputError: the file is no segmentation model, or LiteRT.js cannot be had.
+        InputError: the file is no segmentation model, is one that the page's scripts do not read, or LiteRT.js cannot be had.
     """
-    model = LoadedModel(content)
+    model = LoadedModel(content, taken=taken)
+    _refuse_what_scripts_cannot_read(model)
     shown = retyping.with_uint8(content)
     about: dict[str, Any] = {
         "name": name,
@@ -47,7 +54,7 @@ def build(
         "colors": [list(color) for color in palette(class_names)],
         "examples": list(examples),
         "wasm": runtime.wasm(vendored=vendored),
-        **_input(LoadedModel(shown)),
+        **_input(LoadedModel(shown, taken=taken)),
         "offset": -128 if model.output.dtype == np.int8 else 0,
     }
     scripts = resources.files("kerasseg.browser") / "files"
@@ -63,9 +70,22 @@ def build(
     return found | (runtime.contents() if vendored else {})
 
 
+def _refuse_what_scripts_cannot_read(model: LoadedModel) -> None:
+    picture, classes = model.picture, model.classes
+    if picture.channels != 3 or picture.channels_first or len(picture.taken.mean) != 1 or picture.tensor.dtype == np.int16:
+        raise InputError(
+            f"the page gives a network RGB, (1, height, width, 3), each channel alike; this one takes {picture.tensor.shape} "
+            f"{picture.tensor.dtype} as {picture.taken.name}; kerasseg predict runs it"
+        )
+    if not isinstance(classes, Logits) or classes.channels_first:
+        raise InputError(f"the page reads logits, (1, height, width, classes); this file gives {classes.about}, "
+            f"{classes.tensor.shape}; kerasseg predict runs it"
+        )  # fmt: skip
+
+
 def _input(model: LoadedModel) -> dict[str, Any]:
     """Whether the file takes floats, and what it takes for each value 0..255 of a picture."""
     given = model.input
-    values = np.arange(256, dtype=np.float32)
-    taken = interpreter.quantize(values, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
+    values = model.picture.taken.values(np.arange(256, dtype=np.float32))
+    taken = quantize(values, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
     return {"float": given.dtype == np.float32, "lookup": taken.tolist()}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kerasseg.jobs.evaluation import evaluate as evaluate
     from kerasseg.jobs.examination import inspect as inspect
     from kerasseg.jobs.importing import prepare as prepare
-    from kerasseg.jobs.prediction import load_predictor as load_predictor
+    from kerasseg.jobs.loading import load_predictor as load_predictor
     from kerasseg.jobs.prediction import predict as predict
     from kerasseg.jobs.publication import publish as publish
     from kerasseg.jobs.reporting import report as report
@@ -54,7 +54,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "evaluation": ["evaluate"],
         "examination": ["inspect"],
         "importing": ["prepare"],
-        "prediction": ["load_predictor", "predict"],
+        "loading": ["load_predictor"],
+        "prediction": ["predict"],
         "publication": ["publish"],
         "reporting": ["report"],
         "settings": [

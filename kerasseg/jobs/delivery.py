@@ -13,7 +13,8 @@ from kerasseg.errors import InputError
 from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.interpreter import quantize
+from kerasseg.lite.input_range import UNKNOWN, Understood, understand
+from kerasseg.lite.picture_input import picture_input
 from kerasseg.mcu import boards, firmware, measurement, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
@@ -59,21 +60,25 @@ def export(
         boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
     story = sidecar.hold_against(path, open_run(workdir) if workdir else None)
 
-    def measure() -> tuple[measurement.Measurement, dict[str, str]]:
+    def measure() -> tuple[measurement.Measurement, dict[str, str], Understood]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
         firmware.check(graph, file=path.name)
         runtime.check_shapes(content, file=path.name)
-        return measurement.measure(
-            content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
+        understood = _understand(content, path, story is not None, settings, shown=bool(workdir or images))
+        return *measurement.measure(
+            content, _inputs(graph, path, workdir, images, settings, understood), file=path.name, name=settings.name,
             margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
-        )  # fmt: skip
+        ), understood  # fmt: skip
 
     if story is None:
         log(sidecar.unknown_origin(path))
-    found, sources = measure() if story else isolation.isolated(measure, file=path)
+    found, sources, understood = measure() if story else isolation.isolated(measure, file=path)
+    if understood.taken is not UNKNOWN:
+        log(understood.line(path.name))
     limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
     report = found.to_json() | provenance() | {"failures": measurement.failures(found, **limits)}
+    report["input"] = understood.to_json()
     for name, text in sources.items():
         files.write_text(folder / name, text)
     plots.memory(found.memory["operators"], path=folder / "memory.svg")
@@ -83,7 +88,22 @@ def export(
     return report
 
 
-def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:
+def _understand(content: bytes, path: Path, ours: bool, settings: ExportSettings, *, shown: bool) -> Understood:
+    """What a file takes for 0..255; any file can be run on random numbers."""
+    try:
+        graph = Graph(content)
+        if not shown and len(graph.model.subgraphs[0].inputs) == 1:
+            picture_input(graph.tensor(int(graph.model.subgraphs[0].inputs[0])), file=path.name)
+        return understand(content, file=path.name, asked=settings.input_range, ours=ours)
+    except InputError as error:
+        if shown or settings.input_range:
+            raise
+        return Understood(UNKNOWN, str(error))
+
+
+def _inputs(
+    graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings, understood: Understood
+) -> Inputs:
     """Pictures of the run's data set or of a folder, or random numbers."""
     tensors = list(map(int, graph.model.subgraphs[0].inputs))
     if not workdir and not images:
@@ -91,14 +111,11 @@ def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, s
         count = settings.pictures or PICTURES
         batches = [[_random(rng, graph.shape(t), graph.dtype(t)) for t in tensors] for _ in range(count)]
         return Inputs(f"{count} inputs of random numbers (no pictures were given)", batches)
-    shape, scales = graph.shape(tensors[0]), graph.scales(tensors[0])
-    scale, dtype = float(scales[0]) if len(scales) else 0.0, graph.dtype(tensors[0])
-    if len(tensors) != 1 or len(shape) != 4 or shape[3] != 3 or dtype is None:
+    if len(tensors) != 1:
         raise InputError(f"{path} takes {[graph.shape(t) for t in tensors]}, no picture; leave out --workdir and --images")
-    zero_point = int(graph.tensors[tensors[0]].quantization.zeroPoint[0]) if len(scales) else 0
+    taker = picture_input(graph.tensor(tensors[0]), file=str(path), taken=understood.taken)
     source, pictures = _of_run(workdir, settings) if workdir else _of_folder(Path(images), settings.pictures)
-    boxed = (letterbox(picture, size=(shape[1], shape[2]))[0][None].astype("float32") for picture in pictures)
-    return Inputs(source, [[quantize(p, scale=scale, zero_point=zero_point, dtype=dtype)] for p in boxed])
+    return Inputs(source, [[taker.array(letterbox(picture, size=taker.size)[0][None])] for picture in pictures])
 
 
 def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterable[np.ndarray]]:

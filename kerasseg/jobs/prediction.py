@@ -19,82 +19,11 @@ from kerasseg.data.polygons import Coco
 from kerasseg.data.sources import Source
 from kerasseg.data.video import Reader, Writer
 from kerasseg.errors import InputError
+from kerasseg.jobs.loading import Predictor
 from kerasseg.jobs.settings import PredictSettings
-from kerasseg.lite import interpreter, isolation
-from kerasseg.lite.interpreter import LoadedModel
 from kerasseg.reports import coloring, plots
-from kerasseg.run import sidecar, trained
-from kerasseg.run.directory import Run, open_run
-from kerasseg.run.sidecar import Sidecar
 
 COCO_FILE, LABELS = "predictions.coco.json", "labels.txt"
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """What segments pictures.
-
-    Attributes:
-        predict: images (1, *size, 3) uint8 -> class ids (1, *size).
-        size: (height, width) that `predict` takes.
-        class_names: One a class.
-    """
-
-    predict: Callable[[np.ndarray], np.ndarray]
-    size: tuple[int, int]
-    class_names: tuple[str, ...]
-
-
-def load_predictor(
-    *, workdir: str | Path = "", tflite: str | Path = "", log: Callable[[str], None] = lambda line: None
-) -> Predictor:
-    """A run's Keras model, or a .tflite file.
-
-    Args:
-        workdir: The run directory; with `tflite` it gives the class names, and the file must come from it.
-        tflite: The file; by itself its JSON gives the class names.
-
-        log: Gets a line where nobody knows what the file came from.
-
-    Raises:
-        InputError: neither is given, one cannot be read, or they do not belong together.
-    """
-    if not workdir and not tflite:
-        raise InputError("give --workdir of a run, --tflite=FILE, or both")
-    run = open_run(workdir) if workdir else None
-    if not tflite:
-        assert run is not None
-        return Predictor(trained.predictor(trained.load_trained(run)), run.eval_size, run.class_names)
-    model, names, _ = load_file(Path(tflite), run, log=log)
-    return Predictor(interpreter.predictor(model), model.size, names)
-
-
-def load_file(
-    path: Path, run: Run | None, *, log: Callable[[str], None]
-) -> tuple[LoadedModel, tuple[str, ...], Sidecar | None]:
-    """A .tflite file, its class names, and what the JSON beside it says.
-
-    Args:
-        path: The file.
-        run: That it came from; without one its JSON gives the class names.
-        log: Gets a line where nobody knows what the file came from.
-
-    Raises:
-        InputError: it cannot be read, is no segmentation model, or is not of that run.
-    """
-    found = sidecar.hold_against(path, run)
-    if found is None:
-        log(sidecar.unknown_origin(path))
-        isolation.try_out(path)
-    model = LoadedModel(path)
-    if run is not None:
-        names, source = run.class_names, str(run.directory.path)
-    else:
-        names = found.class_names if found else tuple(f"class {i}" for i in range(model.num_classes))
-        source = str(sidecar.path_of(path))
-    if len(names) != model.num_classes:
-        raise InputError(f"{path} has {model.num_classes} classes, {source} has {len(names)}; they must match")
-    return model, names, found
 
 
 @dataclass(frozen=True)

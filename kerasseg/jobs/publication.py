@@ -9,7 +9,7 @@ from PIL import Image
 from kerasseg import files
 from kerasseg.browser import site
 from kerasseg.data.pictures import read_image
-from kerasseg.jobs.prediction import load_file
+from kerasseg.jobs.loading import load_file
 from kerasseg.jobs.settings import WebSettings
 from kerasseg.run import origin
 from kerasseg.run.directory import open_run
@@ -43,7 +43,8 @@ def publish(
     """
     settings, path, folder = settings or WebSettings(), Path(tflite), Path(output_dir)
     run = open_run(workdir) if workdir else None
-    _, names, story = load_file(path, run, log=log)
+    loaded = load_file(path, run, asked=settings.input_range, log=log)
+    names, story = loaded.class_names, loaded.story
     examples = {Path(name).name: _png(Path(name)) for name in settings.pictures}
     if run is not None and not examples:
         dataset, _ = origin.load_data(run, splits=["val"], data_dir=settings.data_dir, log=log)
@@ -60,6 +61,7 @@ def publish(
         class_names=names,
         examples=examples,
         vendored=settings.runtime == "vendor",
+        taken=loaded.understood.taken,
     )
     for name, content in found.items():
         files.write_bytes(folder / name, content)

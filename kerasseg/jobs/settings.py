@@ -1,11 +1,21 @@
 """What `convert`, `check`, `micro` and `compare` can be told, with their help texts; no TensorFlow, for the commands' sake."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from kerasseg.config import check_seed, setting
 from kerasseg.errors import InputError
 
 SAVED = ("overlay", "index", "mask", "json")
+
+
+def input_range_setting() -> Any:
+    """The setting of every command that shows pictures to a file which somebody else may have made."""
+    return setting(
+        "",
+        "what the file takes for a picture's 0..255; empty asks its JSON, its input's steps or its metadata",
+        choices=("0,255", "0,1", "-1,1"),
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class CheckSettings:
     max_miou_drop: float = setting(1.0, "largest accepted loss against Keras, in points of mIoU")
     max_latency_ms: float = setting(0.0, "largest accepted median latency; 0 for no limit")
     strict: bool = setting(False, "exit 1 when the linter finds something")
+    input_range: str = input_range_setting()
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
@@ -78,6 +89,7 @@ class ExportSettings:
     name: str = setting("model", "C++ namespace of the sources")
     split: str = setting("val", "split of the run's data set to compare on")
     pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
+    input_range: str = input_range_setting()
     arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
     arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
     flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
@@ -124,6 +136,7 @@ class WebSettings:
     runtime: str = setting(
         "vendor", "vendor: LiteRT.js (38 MiB) lies in the folder; cdn: the browser fetches it", choices=("vendor", "cdn")
     )
+    input_range: str = input_range_setting()
     data_dir: str = setting("", "where the run's data set lies now; empty takes the run's own", path=True)
 
 

@@ -1,6 +1,7 @@
 """How accurate .tflite files are beside their Keras model, where they lose it, and how fast they are."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import preparation, quantization
+from kerasseg.jobs import loading
 from kerasseg.jobs.settings import CheckSettings
-from kerasseg.lite import inspection, interpreter, isolation, latency, lint
+from kerasseg.lite import input_range, inspection, interpreter, latency, lint
+from kerasseg.lite.input_range import UNKNOWN, Range, Understood
 from kerasseg.lite.interpreter import Runnable, Segmenting
 from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
@@ -51,52 +54,75 @@ def check(
     report: dict = {"kernels": settings.kernels}
     image = None
     run = open_run(workdir) if workdir else None
-    _refuse_damaged(paths, run, log)
+    understood = [_understand(path, run, settings, log) for path in paths]
+    taken = [one.taken for one in understood]
     if run:
-        models = [engines.load(path, kernels=settings.kernels) for path in paths]
+        models = [
+            engines.load(path, kernels=settings.kernels, taken=one) for path, one in zip(paths, taken, strict=True)
+        ]  # fmt: skip
         _refuse_foreign(paths, models, run)
-        report["files"] = list(map(_described, paths, models))
+        report["files"] = list(map(_described, paths, models, understood))
         found, image = _scored(run, paths, models, report["files"], settings, log)
         report |= found
+        for entry, model, one in zip(report["files"], models, understood, strict=True):
+            entry["input"]["doubt"] = loading.doubt(model, image, one)
     else:
         timed = [engines.load_any(path, kernels=settings.kernels) for path in paths]
-        for path, model in zip(paths, timed, strict=True):
-            if settings.size not in ((0, 0), model.size):
-                raise InputError(f"{path} takes {model.size} pictures, --size is {settings.size}; give files of one size")
-        report["files"] = list(map(_described, paths, timed))
-    _time(paths, report["files"], image, settings, log)
+        for path, runs in zip(paths, timed, strict=True):
+            if settings.size not in ((0, 0), runs.size):
+                raise InputError(f"{path} takes {runs.size} pictures, --size is {settings.size}; give files of one size")
+        report["files"] = list(map(_described, paths, timed, understood))
+    report |= _time(paths, taken, report["files"], image, settings, log)
     return report | {"failures": _failures(settings, report), **provenance()}
 
 
-def _described(path: Path, model: Runnable) -> dict:
+def _understand(path: Path, run: Run | None, settings: CheckSettings, log: Log) -> Understood:
+    """What a file takes for 0..255; without a run nothing is scored, and any file can be timed."""
+    story = loading.hold_against(path, run, log=log)
+    try:
+        found = input_range.understand(path.read_bytes(), file=path, asked=settings.input_range, ours=story is not None)
+    except InputError as error:
+        if run is not None or settings.input_range:
+            raise
+        log(f"{error}; it is only timed here")
+        return Understood(UNKNOWN, str(error))
+    if story is None:
+        log(found.line(path))
+    return found
+
+
+def _described(path: Path, model: Runnable, understood: Understood) -> dict:
     return {
         "file": path.name,
         "sha256": files.sha256(path),
         "bytes": path.stat().st_size,
         "size": list(model.size),
+        "input": understood.to_json(),
         "partitions": inspection.partitions(path)[0],
         "lint": [finding.to_json() for finding in lint.lint(path.read_bytes())],
     }
 
 
-def _time(paths: list[Path], entries: list[dict], image: np.ndarray | None, settings: CheckSettings, log: Log) -> None:
-    """Adds latencies to the entries, all files in turn, for each number of threads."""
+def _time(
+    paths: list[Path], taken: list[Range], entries: list[dict], image: np.ndarray | None, settings: CheckSettings, log: Log
+) -> dict:
+    """Adds latencies to the entries, all files in turn, for each number of threads; returns how many cores there were."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if max(settings.threads) > cores:
+        log(f"WARNING: {max(settings.threads)} threads on {cores} core(s) take turns; the latency is not that of as many cores")
     counts = ", ".join(map(str, settings.threads))
     log(f"timing {settings.runs} runs of each of {len(paths)} file(s) on {counts} thread(s)")
     for entry in entries:
         entry["latency"] = []
     for threads in settings.threads:
-        timed = [engines.load_any(path, kernels=settings.kernels, threads=threads) for path in paths]
+        timed = [
+            engines.load_any(path, kernels=settings.kernels, threads=threads, taken=one)
+            for path, one in zip(paths, taken, strict=True)
+        ]
         timings = latency.measure(timed, image, runs=settings.runs, warmup=settings.warmup)
         for entry, timing in zip(entries, timings, strict=True):
             entry["latency"].append(timing.to_json())
-
-
-def _refuse_damaged(paths: list[Path], run: Run | None, log: Log) -> None:
-    for path in paths:
-        if sidecar.hold_against(path, run) is None:
-            log(sidecar.unknown_origin(path))
-            isolation.try_out(path)
+    return {"cores": cores}
 
 
 def _refuse_foreign(paths: list[Path], models: Sequence[Segmenting], run: Run) -> None:
@@ -137,29 +163,32 @@ def _scored(
         "config": config.for_report(run.config),
     }
     if settings.sample:
-        found["sample"] = _sample(predicts[0], paths, split, run, settings.sample, log)
+        taken = [model.picture.taken for model in models]
+        found["sample"] = _sample(predicts[0], paths, taken, split, run, settings.sample, log)
     if settings.per_layer:
         train, scored = dataset.split("train"), dataset.split(settings.split)
         found["per_layer"] = _per_layer(run, train, scored, paths[0], log)
     return found, letterbox(split[0].image, size=run.eval_size)[0][None]
 
 
-def _sample(keras_predict: Predict, paths: list[Path], split: Split, run: Run, count: int, log: Log) -> dict:
+def _sample(
+    keras_predict: Predict, paths: list[Path], taken: list[Range], split: Split, run: Run, count: int, log: Log
+) -> dict:
     positions = split.evenly(count)
     rows = []
-    for path in paths:
+    for path, one in zip(paths, taken, strict=True):
         log(f"comparing {', '.join(engines.available())} on {len(positions)} pictures for {path.name}")
-        rows += _compare_engines(keras_predict, path, split.choose(positions), run)
+        rows += _compare_engines(keras_predict, path, one, split.choose(positions), run)
     return {"pictures": [split.names[i] for i in positions], "engines": rows}
 
 
-def _compare_engines(keras_predict: Predict, path: Path, split: Split, run: Run) -> list[dict]:
+def _compare_engines(keras_predict: Predict, path: Path, taken: Range, split: Split, run: Run) -> list[dict]:
     """A row an engine: scores on a few pictures, and the largest difference of any logit from the reference kernels'."""
     loaded: dict[str, Segmenting] = {}
     rows: list[dict] = []
     for kind in engines.available():
         try:
-            loaded[kind] = engines.load(path, kernels=kind)
+            loaded[kind] = engines.load(path, kernels=kind, taken=taken)
         except InputError as error:
             rows.append({"file": path.name, "kernels": kind, "refused": str(error)})
     records: dict[str, list[np.ndarray]] = {kind: [] for kind in loaded}

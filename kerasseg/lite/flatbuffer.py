@@ -10,13 +10,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.errors import InputError
-
-IDENTIFIER = b"TFL3"
+from kerasseg.lite.recognition import IDENTIFIER, refuse_other
+from kerasseg.lite.tensors import Tensor
 
 _OPERATOR_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 _TYPES = {
     schema.TensorType.FLOAT32: np.float32, schema.TensorType.FLOAT16: np.float16, schema.TensorType.INT8: np.int8,
-    schema.TensorType.UINT8: np.uint8, schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64,
+    schema.TensorType.UINT8: np.uint8, schema.TensorType.INT16: np.int16, schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64, schema.TensorType.BOOL: np.bool_,
 }  # fmt: skip
 
 
@@ -25,16 +26,18 @@ class Operator:
     """One operator of the main graph.
 
     Attributes:
-        name: As in TFLite's schema: CONV_2D.
+        name: As in TFLite's schema: CONV_2D; of a custom one CUSTOM and what it calls itself.
         inputs: Tensor numbers; -1 where an optional one is absent.
         outputs: Tensor numbers.
         options: The schema's options object, or None.
+        custom: What a custom one calls itself; empty for others.
     """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any
+    custom: str = ""
 
 
 class Graph:
@@ -51,19 +54,24 @@ class Graph:
         Raises:
             InputError: it is no .tflite file.
         """
-        if content[4:8] != IDENTIFIER:
-            raise InputError(f"{source} is no .tflite file (its identifier TFL3 is missing); convert it again")
+        refuse_other(content, source=source)
         try:
             self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
         except (struct.error, IndexError, TypeError, ValueError) as error:
             raise InputError(f"{source} cannot be read ({error}); convert it again") from error
         graph = self.model.subgraphs[0]
         self.tensors = graph.tensors
-        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in self.model.operatorCodes]
+        kinds = self.model.operatorCodes
+        customs = [(code.customCode or b"").decode(errors="replace") for code in kinds]
+        names = [
+            f"{_OPERATOR_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]} {custom}".rstrip()
+            for code, custom in zip(kinds, customs, strict=True)
+        ]
         self.operators = [
             Operator(
-                _OPERATOR_NAMES[codes[operator.opcodeIndex]],
+                names[operator.opcodeIndex],
                 tuple(map(int, operator.inputs)), tuple(map(int, operator.outputs)), operator.builtinOptions,
+                customs[operator.opcodeIndex],
             )
             for operator in graph.operators
         ]  # fmt: skip
@@ -84,6 +92,14 @@ class Graph:
         """Quantization scales, (1,) or one a channel; empty for a float tensor."""
         quantization = self.tensors[tensor].quantization
         return np.zeros(0) if quantization is None or quantization.scale is None else np.asarray(quantization.scale)
+
+    def tensor(self, index: int) -> Tensor | None:
+        """A tensor with one scale, or none; None for one that is no plain number here, or has a scale a channel."""
+        dtype, scales = self.dtype(index), self.scales(index)
+        if dtype is None or len(scales) > 1:
+            return None
+        zero_point = int(self.tensors[index].quantization.zeroPoint[0]) if len(scales) else 0
+        return Tensor(index, self.shape(index), dtype, float(scales[0]) if len(scales) else 0.0, zero_point)
 
     def constant(self, tensor: int) -> np.ndarray | None:
         """The values of a constant tensor; None for one that is computed, or whose values lie outside the flatbuffer."""

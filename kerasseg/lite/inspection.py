@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
-from kerasseg.lite.interpreter import dequantize, quantize, tensor_of
+from kerasseg.lite.tensors import Tensor, dequantize, quantize
 from kerasseg.quiet import quiet
 
 
@@ -28,7 +28,7 @@ class Inspector:
             )
             self._interpreter.allocate_tensors()
         details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
-        self._input = tensor_of(self._interpreter.get_input_details()[0])
+        self._input = _tensor(self._interpreter.get_input_details()[0])
         self._scales = {i: (float(d["quantization"][0]), int(d["quantization"][1])) for i, d in details.items()}
         self.names = {i: detail["name"] for i, detail in details.items()}
         # The interpreter offers no other way to ask which operators it runs.
@@ -74,8 +74,8 @@ class Reference:
                 experimental_preserve_all_tensors=True,
             )
             self._interpreter.allocate_tensors()
-        self.inputs = [tensor_of(detail) for detail in self._interpreter.get_input_details()]
-        self.outputs = [tensor_of(detail) for detail in self._interpreter.get_output_details()]
+        self.inputs = [_tensor(detail) for detail in self._interpreter.get_input_details()]
+        self.outputs = [_tensor(detail) for detail in self._interpreter.get_output_details()]
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the model on one array an input, of its shape and type; returns the outputs."""
@@ -112,3 +112,11 @@ def partitions(source: Path | bytes) -> tuple[int, tuple[str, ...]]:
             left[producer[tensor]["index"]] = producer[tensor]["op_name"]
             wanted |= {int(t) for t in producer[tensor]["inputs"]}
     return len(delegates), tuple(left[index] for index in sorted(left))
+
+
+def _tensor(detail: dict) -> Tensor:
+    """An input or output as LiteRT describes it."""
+    scale, zero_point = detail["quantization"]
+    return Tensor(
+        detail["index"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]), float(scale), int(zero_point)
+    )

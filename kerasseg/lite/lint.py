@@ -60,9 +60,9 @@ class Rule:
 
 
 def is_quantized(graph: Graph) -> bool:
-    """Whether the file computes in integers: some operator other than a cast gives int8 or uint8."""
+    """Whether the file computes in integers: some operator other than a cast gives int8, uint8 or int16."""
     return any(
-        graph.dtype(o.outputs[0]) in (np.int8, np.uint8) and len(graph.scales(o.outputs[0]))
+        graph.dtype(o.outputs[0]) in (np.int8, np.uint8, np.int16) and len(graph.scales(o.outputs[0]))
         for o in graph.operators if o.name not in _CASTS
     )  # fmt: skip
 

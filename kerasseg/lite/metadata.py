@@ -5,12 +5,16 @@ Written by hand with flatbuffers' own builder after MediaPipe's metadata_schema.
 """
 
 import io
+import math
+import struct
 import zipfile
 from collections.abc import Sequence
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import encode, number_types, packer
+from flatbuffers.table import Table
 
 from kerasseg.lite.flatbuffer import Graph
 
@@ -45,6 +49,60 @@ def with_metadata(content: bytes, *, name: str, description: str, class_names: S
         listed = zipfile.ZipInfo(LABELS)  # dated 1980: the same model, the same file
         archive.writestr(listed, "".join(f"{label}\n" for label in class_names))
     return file.getvalue()
+
+
+def normalization(content: bytes) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and standard deviation that a file's NormalizationOptions give its first input; None where it says nothing.
+
+    Args:
+        content: Of a .tflite file.
+
+    Returns:
+        A number each, or one a channel.
+    """
+    graph = Graph(content)
+    for entry in graph.model.metadata or []:
+        if entry.name == NAME.encode():
+            try:
+                return _normalization_in(bytes(graph.model.buffers[entry.buffer].data))
+            except (struct.error, IndexError, TypeError, ValueError):  # somebody else's buffer, or a damaged one
+                return None
+    return None
+
+
+def _normalization_in(buffer: bytes) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    root = Table(buffer, encode.Get(packer.uoffset, buffer, 0))
+    for graph in _tables(root, 3)[:1]:
+        for tensor in _tables(graph, 2)[:1]:
+            for unit in _tables(tensor, 4):
+                at = unit.Offset(_slot(0))
+                if at and unit.Get(number_types.Uint8Flags, unit.Pos + at) == _NORMALIZATION:
+                    options = Table(buffer, unit.Indirect(unit.Pos + unit.Offset(_slot(1))))
+                    mean, std = _numbers(options, 0), _numbers(options, 1)
+                    usable = mean and std and all(map(math.isfinite, mean + std)) and min(std) > 0
+                    return (mean, std) if usable else None
+    return None
+
+
+def _slot(number: int) -> int:
+    """Where a table's vtable has a field."""
+    return 4 + 2 * number
+
+
+def _tables(table: Table, slot: int) -> list[Table]:
+    at = table.Offset(_slot(slot))
+    if not at:
+        return []
+    start = table.Vector(at)
+    return [Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(at))]
+
+
+def _numbers(table: Table, slot: int) -> tuple[float, ...]:
+    at = table.Offset(_slot(slot))
+    if not at:
+        return ()
+    start = table.Vector(at)
+    return tuple(table.Get(number_types.Float32Flags, start + 4 * i) for i in range(table.VectorLen(at)))
 
 
 def _described(name: str, description: str, size: tuple[int, int], *, is_float: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
+from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.inspection import Reference
-from kerasseg.lite.interpreter import LoadedModel, quantize
+from kerasseg.lite.interpreter import ImageModel, LoadedModel
+from kerasseg.lite.recognition import unknown_operators
 from kerasseg.quiet import quiet
 
 FIRST_ARENA = 2**16  # bytes tried first; doubled until the model fits
@@ -69,7 +72,7 @@ def measure_arena(content: bytes) -> Arena:
     loaded, given = _load(content, "the model")
     detail = loaded.get_input_details(0)
     loaded.set_input(np.zeros(detail["shape"], detail["dtype"]), 0)
-    loaded.invoke()
+    _invoke(loaded, content, "the model")
     with quiet() as said:
         loaded.print_allocations()
     found = {part: int(size) for part, size in re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", "".join(said))}
@@ -127,9 +130,9 @@ def compare(content: bytes, batches: Iterable[Sequence[np.ndarray]]) -> tuple[Ex
     loaded, _ = _load(content, "the model")
     equal, largest, first = 0, 0, ""
     for inputs in batches:
-        ours = _run(loaded, inputs, count=len(reference.outputs))
+        ours = _run(loaded, content, inputs, count=len(reference.outputs))
         theirs = reference.run(inputs)
-        apart = max(int(np.abs(a.astype(np.int64) - b).max()) for a, b in zip(ours, theirs, strict=True))
+        apart = max(_apart(a, b) for a, b in zip(ours, theirs, strict=True))
         equal, largest = equal + (apart == 0), max(largest, apart)
         if apart and not first:
             first = _first_operator(content, inputs, reference)
@@ -137,23 +140,50 @@ def compare(content: bytes, batches: Iterable[Sequence[np.ndarray]]) -> tuple[Ex
     return Exactness(len(outputs), equal, largest, first), outputs
 
 
+def _apart(ours: np.ndarray, theirs: np.ndarray) -> int:
+    """The largest difference of any number; of floats, which have no steps, rounded up, so that none counts as equal."""
+    if ours.dtype.kind == "f":
+        return 0 if np.array_equal(ours, theirs, equal_nan=True) else max(1, math.ceil(np.nanmax(np.abs(ours - theirs))))
+    return int(np.abs(ours.astype(np.int64) - theirs).max())
+
+
 def version() -> str:
     """Of the installed package."""
     return metadata.version("tflite-micro")
 
 
-def _run(loaded, inputs: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:
+def _run(loaded, content: bytes, inputs: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:
     for i, values in enumerate(inputs):
         loaded.set_input(values, i)
-    loaded.invoke()
+    _invoke(loaded, content, "the model")
     return [np.array(loaded.get_output(i)) for i in range(count)]
+
+
+def _invoke(loaded, content: bytes, file: str) -> None:
+    """Runs once; what TFLite Micro refuses while it runs becomes one line with the operator it was at."""
+    try:
+        with quiet():
+            loaded.invoke()
+    except RuntimeError as error:
+        said = "".join(getattr(error, "__notes__", ())).strip().splitlines()
+        at = next(filter(None, (re.search(r"Node \S+ \(number (\d+)f?\)", line) for line in said)), None)
+        graph = Graph(content)
+        where = "an operator"
+        if at and int(at[1]) < len(graph.operators):
+            operator = graph.operators[int(at[1])]
+            where = f"{operator.name} at {graph.name(operator.outputs[0])}"
+        reason = " ".join(said[:1] or [str(error)])[:200]
+        raise InputError(
+            f"{file} does not run under TFLite Micro: {where} is of a type that it lacks, or damaged ({reason}); "
+            "convert the model without it"
+        ) from error
 
 
 def _first_operator(content: bytes, inputs: Sequence[np.ndarray], reference: Reference) -> str:
     """The first operator whose output differs from that in `reference`, which has just run on the same inputs."""
     graph = Graph(content)
     loaded, _ = _load(content, "the model", kind="kPreserveAllTensors")
-    _run(loaded, inputs, count=len(reference.outputs))
+    _run(loaded, content, inputs, count=len(reference.outputs))
     for operator in graph.operators:
         for tensor in operator.outputs:
             ours = loaded.GetTensor(tensor, 0)["tensor_data"]
@@ -194,36 +224,62 @@ def _load(content: bytes, name: str, *, kind: str = "kAllocationRecording"):
             if arena >= LARGEST_ARENA:
                 said = "".join(getattr(error, "__notes__", ())).strip().splitlines()  # why, it says on stderr
                 reason = " ".join([*said[-1:], str(error)])[:200]
+                custom = [operator.custom for operator in Graph(content).operators if operator.custom]
+                if custom:
+                    raise InputError(f"{name} {unknown_operators(custom, runtime='TFLite Micro')}") from error
                 raise InputError(
                     f"{name} does not load under TFLite Micro ({reason}); look for an operator it lacks"
                 ) from error
             arena *= 2
 
 
-class MicroModel:
-    """A .tflite file in TFLite Micro's reference kernels on this machine, with the interface of `LoadedModel`."""
+class MicroImageModel:
+    """A .tflite file in TFLite Micro's reference kernels on this machine, with the interface of `ImageModel`."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, taken: Range = PIXELS):
         """Loads a file; LiteRT has to accept it too.
 
         Raises:
-            InputError: the package is missing, the file is no segmentation model, or TFLite Micro refuses it.
+            InputError: the package is missing, the file takes no picture, or TFLite Micro refuses it.
         """
-        like = LoadedModel(path)
-        self.input, self.output, self.size, self.num_classes, self.threads = (
-            like.input, like.output, like.size, like.num_classes, 1,
-        )  # fmt: skip
-        self._interpreter, _ = _load(path.read_bytes(), str(path))
+        self._load(path, ImageModel(path, taken=taken))
+
+    def _load(self, path: Path, like: ImageModel) -> None:
+        self.picture, self.threads, self._path = like.picture, 1, path
+        self._content = path.read_bytes()
+        self._interpreter, _ = _load(self._content, str(path))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the input."""
+        return self.picture.size
 
     def set_image(self, images: np.ndarray) -> None:
-        """Quantizes images (1, H, W, 3), values 0..255, and puts them in."""
-        given = self.input
-        self._interpreter.set_input(quantize(images, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype), 0)
+        """Puts in images (1, H, W, 3), values 0..255."""
+        self._interpreter.set_input(self.picture.array(images), 0)
 
     def invoke(self) -> None:
         """Runs the model once."""
-        self._interpreter.invoke()
+        _invoke(self._interpreter, self._content, str(self._path))
 
-    def raw_logits(self) -> np.ndarray:
-        """The output as it is, (1, H, W, C)."""
+    def raw_output(self) -> np.ndarray:
+        """The output as it is in the file."""
         return self._interpreter.get_output(0)
+
+
+class MicroModel(MicroImageModel):
+    """Likewise, with the interface of `LoadedModel`."""
+
+    def __init__(self, path: Path, *, taken: Range = PIXELS):
+        """As `MicroImageModel`.
+
+        Raises:
+            InputError: as there, or the output tells no class a pixel.
+        """
+        like = LoadedModel(path, taken=taken)
+        self._load(path, like)
+        self.classes = like.classes
+
+    @property
+    def num_classes(self) -> int:
+        return self.classes.num_classes

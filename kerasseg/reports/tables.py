@@ -26,6 +26,8 @@ def check(report: dict) -> str:
         lines.append(f"mIoU Keras         {100 * report['keras']['miou']:.2f} %  over {report['keras']['miou_over']}")
     for entry in report["files"]:
         lines.append(f"{entry['file']}, {entry['bytes'] / 1024:.0f} KiB")
+        lines.append(f"  takes pictures   as {entry['input']['range']}: {entry['input']['why']}")
+        lines += [f"  WARNING          {entry['input']['doubt']}"] if entry["input"].get("doubt") else []
         if "tflite" in entry:
             drop = entry["miou_drop_points"]
             plain = 100 * (report["keras"]["miou"] - entry["tflite"]["miou"])

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasseg.int8 import calibration, quantization, ranges
-from kerasseg.lite import converter, interpreter
+from kerasseg.lite import converter, interpreter, tensors
 from kerasseg.quiet import quiet
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
@@ -40,4 +40,4 @@ def real_output(content, image):
     loaded.set_image(image)
     loaded.invoke()
     given = loaded.output
-    return interpreter.dequantize(loaded.raw_output(), scale=given.scale, zero_point=given.zero_point), given.scale
+    return tensors.dequantize(loaded.raw_output(), scale=given.scale, zero_point=given.zero_point), given.scale

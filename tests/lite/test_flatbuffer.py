@@ -42,5 +42,5 @@ def test_a_range_decides_the_scale(content):
 
 
 def test_other_files_are_refused():
-    with pytest.raises(ValueError, match="is no .tflite file"):
+    with pytest.raises(ValueError, match="is a ZIP archive, no .tflite file; unpack it"):
         Graph(b"PK\x03\x04 something else")

@@ -99,5 +99,5 @@ def test_findings_say_what_to_do():
 
 
 def test_what_is_no_tflite_file_is_refused():
-    with pytest.raises(ValueError, match="is no .tflite file"):
+    with pytest.raises(ValueError, match="is a text, no .tflite file"):
         lint.lint(b"not a flatbuffer at all")

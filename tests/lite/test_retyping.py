@@ -17,7 +17,7 @@ def test_an_int8_file_gets_uint8_ends_and_the_same_numbers():
         for model in (before, after):
             model.set_image(image)
             model.invoke()
-        np.testing.assert_array_equal(before.raw_logits().astype(int) + 128, after.raw_logits())
+        np.testing.assert_array_equal(before.raw_output().astype(int) + 128, after.raw_output())
     assert retyping.with_uint8(changed) == changed  # nothing is left to do
     reference = inspection.Reference(changed)
     assert [tensor.dtype for tensor in reference.inputs + reference.outputs] == [np.uint8, np.uint8]
