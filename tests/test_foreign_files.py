@@ -68,6 +68,14 @@ ROWS = {
     "int8, dark pictures": Row(
         Made(ops=INT8, io="int8", brightest=180), "takes none of 0..255, 0..1, -1..1", refused=True, micro="takes none of"
     ),
+    "int8, dark pictures, asked": Row(
+        Made(ops=INT8, io="int8", brightest=180), "as 0..255: --input_range says so; what lies past 180 is cut off",
+        flags=("--input_range=0,255",),
+    ),
+    "int8 of 0..1, asked -1..1": Row(
+        Made(0, 1, ops=INT8, io="int8"), "cannot take --input_range=-1,1", refused=True,
+        check="cannot take --input_range=-1,1", micro="cannot take --input_range=-1,1", flags=("--input_range=-1,1",),
+    ),
     "int8, what is asked cannot be": Row(
         Made(0, 1, ops=INT8, io="int8"), "cannot take --input_range=0,255: its input has 256 steps of 0.00392, 0..1",
         refused=True, check="cannot take --input_range=0,255", micro="cannot take --input_range=0,255",
@@ -164,7 +172,9 @@ def test_each_is_understood_or_refused_by_name(file, row, pictures, tmp_path):
 
 
 @both
-def test_micro_exports_it_or_says_why_not(file, row, pictures, tmp_path):
+def test_micro_exports_it_or_says_why_not(file, row, pictures, tmp_path, monkeypatch):
+    # The figure, which other tests look at, would take more than half of the time of each row.
+    monkeypatch.setattr("kerasseg.jobs.delivery.plots.memory", lambda operators, *, path: path.write_text("<svg/>"))
     if not runtime.is_installed():
         pytest.skip("TFLite Micro is not installed")
     out = tmp_path / "out"
@@ -175,12 +185,42 @@ def test_micro_exports_it_or_says_why_not(file, row, pictures, tmp_path):
         assert not out.exists()
         return
     assert result.returncode == 0, result.stdout + result.stderr
+    listed = re.findall(r"`([\w.]+)`", "".join(re.findall(r"^\| `.*? \|", (out / "README.md").read_text(), re.MULTILINE)))
+    assert "arena.h" in "".join(listed)
+    assert all((out / name).is_file() for name in listed)
     report = files.read_json(out / "report.json")
     assert f"{report['input']['range']}: {report['input']['why']}" in result.stdout
     # The two values of the picture, as real values: low + p / 255 * (high - low).
     given = _test_input(out, file)
-    expected = [row.made.low + p / 255 * (row.made.high - row.made.low) for p in (40, 220)]
+    expected = [row.made.low + p / 255 * (row.made.high - row.made.low) for p in (40, min(220, row.made.brightest))]
     np.testing.assert_allclose(np.unique(given), expected, atol=(row.made.high - row.made.low) / 255 / 2 + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["int64 class map", "uint8 class map", "int16x8, resized"])
+def test_check_says_what_tflite_micro_refuses_while_it_runs(name, tmp_path):
+    if not runtime.is_installed():
+        pytest.skip("TFLite Micro is not installed")
+    path = tmp_path / "m.tflite"
+    path.write_bytes(foreign.make(ROWS[name].made))
+    assert_one_line(kerasseg("check", f"--tflite={path}", "--kernels=micro"), "m.tflite does not", ROWS[name].micro)
+
+
+def test_a_page_takes_the_same_range_or_says_what_it_cannot_show(tmp_path):
+    path, out = tmp_path / "m.tflite", tmp_path / "page"
+    web = ("web", f"--tflite={path}", f"--output_dir={out}", "--runtime=cdn")
+    path.write_bytes(foreign.make(Made(-1, 1, ops=INT8)))
+    result = kerasseg(*web)
+    assert result.returncode == 0, result.stderr
+    lookup = json.loads((out / "model.json").read_text())["lookup"]
+    np.testing.assert_allclose(lookup, np.arange(256) / 127.5 - 1, atol=1e-6)
+    for made, says in (
+        (Made(ops=INT8, io="int8", end="int32"), "the page reads logits, (1, height, width, classes); this file gives a map"),
+        (Made(ops=INT8, io="int8", end="sigmoid"), "this file gives one channel, a sigmoid"),
+        (Made(ops=INT8, io="int8", channels=1), "the page gives a network RGB"),
+        (Made(0, 1, ops=INT8, io="int8", channels_first=True), "this one takes (1, 3, 16, 16) int8 as 0..1"),
+    ):
+        path.write_bytes(foreign.make(made))
+        assert_one_line(kerasseg(*web), says)
 
 
 def test_vela_on_an_int32_arg_max():

@@ -13,8 +13,9 @@ from kerasseg.lite.tensors import Tensor
 # How far a calibrated end may lie from a range's, as a share of the range. Calibration pictures seldom lack the darkest or the
 # brightest eighth; the nearest other convention in use, -0.5..0.5, is a quarter away from -1..1.
 TOLERANCE = 1 / 8
-# What is asked, or stands in metadata, has to use so much of the steps, and may lose no more than so much of itself.
-LEAST_USED, MOST_LOST = 1 / 4, 1 / 4
+# What is asked, or stands in metadata, has to share at least so much with the steps: pictures that an eighth does not excuse,
+# dark ones, lose their bright end, while a range taken for another shares at most 1/127 of it or loses its dark end.
+LEAST_SHARED = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,10 @@ def understand(content: bytes, *, file: object, asked: str = "", ours: bool = Fa
     if asked:
         if not _is_possible(RANGES[asked], grid):
             raise InputError(f"{file} cannot take --input_range={asked}: {has}, {_span(grid)}; leave it out")
-        return Understood(RANGES[asked], "--input_range says so")
+        return Understood(RANGES[asked], f"--input_range says so{_cut_off(RANGES[asked], grid)}")
     stated = _normalization(content, graph)
     if stated is not None and _is_possible(stated, grid):
-        return Understood(stated, f"its metadata says so, and {has}")
+        return Understood(stated, f"its metadata says so, and {has}{_cut_off(stated, grid)}")
     return _by_steps(grid, has, file)
 
 
@@ -156,10 +157,16 @@ def _fits(one: Range, grid: Tensor) -> bool:
 
 
 def _is_possible(one: Range, grid: Tensor) -> bool:
-    """Whether most of a range lies on the steps, and uses enough of them."""
-    common = min(one.high, grid.high) - max(one.low, grid.low)
-    span = one.high - one.low
-    return common >= (1 - MOST_LOST) * span and common >= LEAST_USED * (grid.high - grid.low)
+    """Whether a range begins on the steps, and both share enough."""
+    shared, span = min(one.high, grid.high) - max(one.low, grid.low), one.high - one.low
+    return grid.low <= one.low + TOLERANCE * span and shared >= LEAST_SHARED * max(span, grid.high - grid.low)
+
+
+def _cut_off(one: Range, grid: Tensor) -> str:
+    """What is to be said where the bright end of a range does not lie on the steps."""
+    if one.high - grid.high <= TOLERANCE * (one.high - one.low):
+        return ""
+    return f"; what lies past {grid.high:.3g} is cut off, as its calibration pictures had nothing there"
 
 
 def _span(grid: Tensor) -> str:
