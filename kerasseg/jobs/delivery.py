@@ -60,25 +60,24 @@ def export(
         boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
     story = sidecar.hold_against(path, open_run(workdir) if workdir else None)
 
-    def measure() -> tuple[measurement.Measurement, dict[str, str], Understood]:
+    def measure() -> tuple[measurement.Measurement, dict[str, str]]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
         firmware.check(graph, file=path.name)
         runtime.check_shapes(content, file=path.name)
-        understood = _understand(content, path, story is not None, settings, shown=bool(workdir or images))
-        return *measurement.measure(
-            content, _inputs(graph, path, workdir, images, settings, understood), file=path.name, name=settings.name,
+        return measurement.measure(
+            content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
             margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
-        ), understood  # fmt: skip
+        )  # fmt: skip
 
     if story is None:
         log(sidecar.unknown_origin(path))
-    found, sources, understood = measure() if story else isolation.isolated(measure, file=path)
+    found, sources = measure() if story else isolation.isolated(measure, file=path)
+    limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
+    understood = _understand(path, settings, shown=bool(workdir or images))
     if understood.taken is not UNKNOWN:
         log(understood.line(path.name))
-    limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
-    report = found.to_json() | provenance() | {"failures": measurement.failures(found, **limits)}
-    report["input"] = understood.to_json()
+    report = found.to_json() | provenance() | {"input": understood.to_json(), "failures": measurement.failures(found, **limits)}
     for name, text in sources.items():
         files.write_text(folder / name, text)
     plots.memory(found.memory["operators"], path=folder / "memory.svg")
@@ -88,22 +87,7 @@ def export(
     return report
 
 
-def _understand(content: bytes, path: Path, ours: bool, settings: ExportSettings, *, shown: bool) -> Understood:
-    """What a file takes for 0..255; any file can be run on random numbers."""
-    try:
-        graph = Graph(content)
-        if not shown and len(graph.model.subgraphs[0].inputs) == 1:
-            picture_input(graph.tensor(int(graph.model.subgraphs[0].inputs[0])), file=path.name)
-        return understand(content, file=path.name, asked=settings.input_range, ours=ours)
-    except InputError as error:
-        if shown or settings.input_range:
-            raise
-        return Understood(UNKNOWN, str(error))
-
-
-def _inputs(
-    graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings, understood: Understood
-) -> Inputs:
+def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:
     """Pictures of the run's data set or of a folder, or random numbers."""
     tensors = list(map(int, graph.model.subgraphs[0].inputs))
     if not workdir and not images:
@@ -113,9 +97,23 @@ def _inputs(
         return Inputs(f"{count} inputs of random numbers (no pictures were given)", batches)
     if len(tensors) != 1:
         raise InputError(f"{path} takes {[graph.shape(t) for t in tensors]}, no picture; leave out --workdir and --images")
-    taker = picture_input(graph.tensor(tensors[0]), file=str(path), taken=understood.taken)
+    taken = _understand(path, settings, shown=True).taken
+    taker = picture_input(graph.tensor(tensors[0]), file=path.name, taken=taken)
     source, pictures = _of_run(workdir, settings) if workdir else _of_folder(Path(images), settings.pictures)
     return Inputs(source, [[taker.array(letterbox(picture, size=taker.size)[0][None])] for picture in pictures])
+
+
+def _understand(path: Path, settings: ExportSettings, *, shown: bool) -> Understood:
+    """What a file takes for 0..255. Where it is shown random numbers, that need not be known, or even be a picture."""
+    content, ours = path.read_bytes(), sidecar.path_of(path).is_file()
+    graph = Graph(content)
+    try:
+        picture_input(graph.tensor(int(graph.model.subgraphs[0].inputs[0])), file=path.name)
+        return understand(content, file=path.name, asked=settings.input_range, ours=ours)
+    except InputError as error:
+        if shown or settings.input_range:
+            raise
+        return Understood(UNKNOWN, str(error))
 
 
 def _of_run(workdir: str | Path, settings: ExportSettings) -> tuple[str, Iterable[np.ndarray]]:

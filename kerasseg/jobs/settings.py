@@ -89,7 +89,6 @@ class ExportSettings:
     name: str = setting("model", "C++ namespace of the sources")
     split: str = setting("val", "split of the run's data set to compare on")
     pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
-    input_range: str = input_range_setting()
     arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
     arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
     flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
@@ -97,6 +96,7 @@ class ExportSettings:
         (), "compile with Vela for ethos-u55-128, ethos-u55-256, ethos-u65-256, ethos-u85-256"
     )
     board: str = setting("", "exit 1 unless it fits this board; the report lists all")
+    input_range: str = input_range_setting()
     data_dir: str = setting("", "where that data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 

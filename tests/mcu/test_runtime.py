@@ -31,6 +31,15 @@ def test_the_kernels_are_bit_exact_with_litert(content):
     assert outputs[0][0].shape == (1, 16, 16, 4)
 
 
+def test_floats_that_are_nearly_equal_are_not_equal():
+    """Of an integer file with float ends; a cast to whole numbers would call 0.2 and 0.9 equal."""
+    ours, theirs = np.float32([0.2, 5.0]), np.float32([0.9, 5.0])
+    assert micro._apart(ours, theirs) == 1
+    assert micro._apart(ours, ours) == 0
+    assert micro._apart(np.float32([np.nan]), np.float32([np.nan])) == 0
+    assert micro._apart(np.int8([-128, 3]), np.int8([127, 3])) == 255  # in int8 itself, 127 - -128 would be -1
+
+
 def test_the_first_operator_that_differs_is_named(content, monkeypatch):
     graph = Graph(content)
     bias = graph.tensors[graph.operators[1].inputs[2]]  # of the second convolution
