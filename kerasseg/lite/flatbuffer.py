@@ -26,11 +26,11 @@ class Operator:
     """One operator of the main graph.
 
     Attributes:
-        name: As in TFLite's schema: CONV_2D; of a custom one CUSTOM and what it calls itself.
+        name: As in TFLite's schema: CONV_2D.
         inputs: Tensor numbers; -1 where an optional one is absent.
         outputs: Tensor numbers.
         options: The schema's options object, or None.
-        custom: What a custom one calls itself; empty for others.
+        custom: What a CUSTOM operator calls itself; empty for others.
     """
 
     name: str
@@ -62,16 +62,12 @@ class Graph:
         graph = self.model.subgraphs[0]
         self.tensors = graph.tensors
         kinds = self.model.operatorCodes
-        customs = [(code.customCode or b"").decode(errors="replace") for code in kinds]
-        names = [
-            f"{_OPERATOR_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]} {custom}".rstrip()
-            for code, custom in zip(kinds, customs, strict=True)
-        ]
+        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in kinds]
         self.operators = [
             Operator(
-                names[operator.opcodeIndex],
+                _OPERATOR_NAMES[codes[operator.opcodeIndex]],
                 tuple(map(int, operator.inputs)), tuple(map(int, operator.outputs)), operator.builtinOptions,
-                customs[operator.opcodeIndex],
+                custom=(kinds[operator.opcodeIndex].customCode or b"").decode(errors="replace"),
             )
             for operator in graph.operators
         ]  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph, Operator
+from kerasseg.lite.recognition import unknown_operators
 from kerasseg.mcu import memory
 
 # What MicroMutableOpResolver can add: tensorflow/lite/micro/micro_mutable_op_resolver.h, without the signal library.
@@ -114,6 +115,9 @@ def check(graph: Graph, *, file: str) -> None:
             f"{file} keeps weights outside the flatbuffer, where TFLite Micro reads nonsense; "
             "write it again with the weights inside (files below 2 GB need no outside buffers)"
         )
+    customs = [operator.custom for operator in graph.operators if operator.custom]
+    if customs:
+        raise InputError(f"{file} {unknown_operators(customs, runtime='TFLite Micro')}")
     for operator in graph.operators:
         if operator.name.replace("_", "").lower() not in METHODS:
             where = graph.name(operator.outputs[0])

@@ -22,7 +22,6 @@ ENDS = {
     "logit": lambda y, z: z,
     "hard_sigmoid": lambda y, z: tf.nn.relu6(z + 3.0) / 6.0,
     "resized": lambda y, z: tf.image.resize(y[:, ::2, ::2], SIZE),
-    "resized_map": lambda y, z: tf.argmax(tf.image.resize(y[:, ::4, ::4], SIZE), -1, output_type=tf.int32),
     "int64": lambda y, z: tf.argmax(y, -1, output_type=tf.int64),
     "int32": lambda y, z: tf.argmax(y, -1, output_type=tf.int32),
     "uint8": lambda y, z: tf.cast(tf.argmax(y, -1, output_type=tf.int32), tf.uint8),
@@ -82,7 +81,7 @@ def make(made: Made) -> bytes:
             converter.representative_dataset = pictures
             converter.target_spec.supported_ops = [getattr(tf.lite.OpsSet, made.ops)]
             converter.inference_input_type = tf.as_dtype(made.io)
-            if made.end not in ("int32", "int64", "uint8", "compared", "resized_map"):
+            if made.end not in ("int32", "int64", "uint8", "compared"):
                 converter.inference_output_type = tf.as_dtype(made.io)
         return converter.convert()
 
