@@ -76,6 +76,8 @@ def write_summaries(row: dict, logs: Path, *, log: Callable[[str], None]) -> Non
     except ImportError:
         return
     try:
+        if keras.backend.backend() != "tensorflow":
+            tf.config.set_visible_devices([], "GPU")  # it would take the memory of the one that trains
         _write_summaries(tf, row, logs)
     except Exception as error:  # of TensorFlow's many kinds
         log(f"no TensorBoard logs for epoch {row['epoch']}: {' '.join(str(error).split())[:200]}")
