@@ -1,6 +1,7 @@
 """An int8 file on its way to a microcontroller: what it is run on, and the folder that is written."""
 
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from kerasseg.data.letterbox import letterbox
 from kerasseg.data.pairing import is_picture
 from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
+from kerasseg.jobs import exported
 from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import quantize
-from kerasseg.mcu import boards, firmware, measurement, runtime
+from kerasseg.mcu import boards, firmware, measurement, names, operators, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
@@ -54,18 +56,26 @@ def export(
     path, folder = Path(tflite), Path(output_dir)
     if not path.is_file():
         raise InputError(f"no file {path}; check --tflite")
-    firmware.check_name(settings.name)
+    request = firmware.Request(
+        name=settings.name or names.of_folder(folder), input_format=settings.input_format, frame=settings.frame
+    )  # fmt: skip
+    names.check_name(request.name)
     if settings.board:
         boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
-    story = sidecar.hold_against(path, open_run(workdir) if workdir else None)
+    run = open_run(workdir) if workdir else None
+    story = sidecar.hold_against(path, run)
+    known = story or run
+    if known:
+        request = dataclasses.replace(request, class_names=known.class_names)
 
     def measure() -> tuple[measurement.Measurement, dict[str, str]]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
-        firmware.check(graph, file=path.name)
+        operators.check(graph, file=path.name)
         runtime.check_shapes(content, file=path.name)
+        firmware.frame_of(graph, request, file=path.name)  # refuses one that does not fit before anything takes time
         return measurement.measure(
-            content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
+            content, _inputs(graph, path, workdir, images, settings), file=path.name, request=request,
             margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
         )  # fmt: skip
 
@@ -74,13 +84,24 @@ def export(
     found, sources = measure() if story else isolation.isolated(measure, file=path)
     limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
     report = found.to_json() | provenance() | {"failures": measurement.failures(found, **limits)}
+    report["files"] = exported.hashes(sources)
+    _write(folder, sources, report, log)
+    log(f"wrote {len(sources)} source files in namespace {request.name}, report.json, report.html and memory.svg to {folder}")
+    return report
+
+
+def _write(folder: Path, sources: Mapping[str, str], report: dict, log: Callable[[str], None]) -> None:
+    """Puts an export in the place of the one that lies there; report.json first, which says what is of it."""
+    removed, kept = exported.remove_stale(folder, written=sources)
+    if removed:
+        log(f"removed {', '.join(removed)} of the export before")
+    if kept:
+        log(f"left {', '.join(kept)} of the export before, which somebody has changed since; remove what is not used")
+    files.write_json(folder / exported.REPORT, report)
     for name, text in sources.items():
         files.write_text(folder / name, text)
-    plots.memory(found.memory["operators"], path=folder / "memory.svg")
-    files.write_json(folder / "report.json", report)
+    plots.memory(report["memory"]["operators"], path=folder / "memory.svg")
     files.write_text(folder / "report.html", pages.micro(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
-    log(f"wrote {len(sources)} source files, report.json, report.html and memory.svg to {folder}")
-    return report
 
 
 def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kerasseg.config import check_seed, setting
 from kerasseg.errors import InputError
+from kerasseg.mcu.pixels import LAYOUTS
 
 SAVED = ("overlay", "index", "mask", "json")
 
@@ -75,7 +76,14 @@ class CheckSettings:
 class ExportSettings:
     """What is compared, written and demanded of an int8 file for a microcontroller."""
 
-    name: str = setting("model", "C++ namespace of the sources")
+    name: str = setting("", "C++ namespace of the sources, and what their names begin with; empty takes the folder's name")
+    input_format: str = setting(
+        "",
+        "pixels of the camera, for input.h: rgb565 has its low byte first, yuyv and uyvy luma 16..235, ..._full 0..255; "
+        "empty takes rgb888, or grey for a file of one channel",
+        choices=tuple(LAYOUTS),
+    )
+    frame: tuple[int, int] = setting((0, 0), "height,width of the camera's frame, for input.h; 0,0 takes the file's own input")
     split: str = setting("val", "split of the run's data set to compare on")
     pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
     arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")

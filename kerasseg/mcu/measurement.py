@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import boards, ethos, firmware, memory, runtime
+from kerasseg.mcu import boards, class_map, ethos, firmware, memory, operators, runtime, scratch, vectors
 
 KIB = 1024
 
@@ -89,7 +89,7 @@ def measure(
     inputs: Inputs,
     *,
     file: str,
-    name: str = "model",
+    request: firmware.Request,
     margin_percent: float = 10.0,
     accelerators: Sequence[str] = (),
     log: Callable[[str], None] = lambda line: None,
@@ -97,10 +97,10 @@ def measure(
     """Runs a file in TFLite Micro's own interpreter and holds it against LiteRT's reference kernels.
 
     Args:
-        content: Of the int8 .tflite file, which has passed `firmware.check` and `runtime.check_shapes`.
+        content: Of the int8 .tflite file, which has passed `operators.check` and `runtime.check_shapes`.
         inputs: At least one run.
         file: The file's name.
-        name: C++ namespace of the sources.
+        request: What is asked of the sources.
         margin_percent: Added to the measured arena.
         accelerators: Keys of `ethos.ACCELERATORS` to compile for with Vela.
         log: Gets a line a stage.
@@ -116,7 +116,7 @@ def measure(
     arena = runtime.measure_arena(content)
     room = firmware.Memory(
         arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
-        scratch_bytes=firmware.arena_growth(graph), version=runtime.version(),
+        scratch_bytes=scratch.arena_growth(graph), version=runtime.version(),
     )  # fmt: skip
     estimates = []
     for accelerator in accelerators:
@@ -125,8 +125,8 @@ def measure(
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
-    vector = firmware.Vector(f"the first of {inputs.source}", tuple(batches[0]), tuple(outputs[0]))
-    sources = firmware.sources(content, file=file, sha256=sha256, name=name, room=room, vector=vector)
+    vector = _vector(graph, inputs.source, batches, outputs)
+    sources = firmware.sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector)
     needed = arena.total_bytes + room.scratch_bytes + room.margin_bytes
     found = Measurement(
         file=file,
@@ -149,9 +149,20 @@ def measure(
     return found, sources
 
 
+def _vector(
+    graph: Graph, source: str, batches: Sequence[Sequence[np.ndarray]], outputs: Sequence[Sequence[np.ndarray]]
+) -> vectors.Vector:  # fmt: skip
+    """The run in whose output most classes are, the first of them: a map of one class would show little."""
+    logits, best = class_map.logits_of(graph), 0
+    if logits:
+        counts = [len(np.unique(class_map.class_ids(one[0], stride=logits.stride))) for one in outputs]
+        best = counts.index(max(counts))
+    return vectors.Vector(f"number {best + 1} of {source}", tuple(batches[best]), tuple(outputs[best]))
+
+
 def _operators(graph: Graph) -> dict[str, dict]:
-    counts = firmware.operators(graph)
-    return {kind: {"count": count, "cmsis_nn": kind in firmware.CMSIS_NN} for kind, count in counts.items()}
+    counts = operators.count(graph)
+    return {kind: {"count": count, "cmsis_nn": kind in operators.CMSIS_NN} for kind, count in counts.items()}
 
 
 def _unknown(room: firmware.Memory) -> tuple[str, ...]:
