@@ -6,6 +6,7 @@ from kerasseg import files
 from kerasseg.mcu import boards
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.lite.nets import int8, network
+from tests.mcu.test_differences import with_edges
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +59,21 @@ def test_a_model_that_is_not_ours_and_budgets_it_breaks(tmp_path):
     assert "NOT MET" in (tmp_path / "out" / "report.html").read_text()
     result = kerasseg("micro", *out, "--arena_budget_kib=500", "--flash_budget_kib=500")
     assert result.returncode == 0, result.stderr
+
+
+def test_steps_that_scales_explain_are_said_and_accepted(tmp_path):
+    path, out = tmp_path / "net.tflite", tmp_path / "out"
+    path.write_bytes(with_edges())
+    options = ["micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=5"]
+    result = kerasseg(*options)
+    assert result.returncode == 0, result.stdout
+    assert "by up to 1 step(s), accepted are 2; 0." in result.stdout
+    assert "LiteRT forms the scale of a product in float32" in (out / "report.html").read_text()
+    assert "kTestTolerance = 0;" in (out / "out_test_vector.h").read_text()  # of its own outputs
+    result = kerasseg(*options, "--tolerance_lsb=0")
+    assert result.returncode == 1
+    assert "by up to 1 steps, accepted are 0 (--tolerance_lsb); the first operator is MUL at " in result.stdout
+    assert_one_line(kerasseg(*options, "--tolerance_lsb=256"), "--tolerance_lsb=256 is out of range; give 0 to 255")
 
 
 def test_an_export_over_another_leaves_nothing_of_it(tmp_path):

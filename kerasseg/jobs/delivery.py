@@ -57,7 +57,8 @@ def export(
     if not path.is_file():
         raise InputError(f"no file {path}; check --tflite")
     request = firmware.Request(
-        name=settings.name or names.of_folder(folder), input_format=settings.input_format, frame=settings.frame
+        name=settings.name or names.of_folder(folder), input_format=settings.input_format, frame=settings.frame,
+        tolerance_lsb=max(0, settings.tolerance_lsb),
     )  # fmt: skip
     names.check_name(request.name)
     if settings.board:
@@ -76,7 +77,8 @@ def export(
         firmware.frame_of(graph, request, file=path.name)  # refuses one that does not fit before anything takes time
         return measurement.measure(
             content, _inputs(graph, path, workdir, images, settings), file=path.name, request=request,
-            margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
+            margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
+            accelerators=settings.accelerator, log=log,
         )  # fmt: skip
 
     if story is None:

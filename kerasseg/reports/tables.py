@@ -58,6 +58,19 @@ def check(report: dict) -> str:
     return "\n".join(lines)
 
 
+def differences(exactness: dict, found: dict) -> str:
+    """A sentence on outputs that are not LiteRT's to the bit, of a report of `kerasseg.jobs.export`."""
+    said = f"by up to {exactness['largest_difference']} step(s), accepted are {found['tolerance_lsb']}"
+    if found["other_classes"] is not None:
+        said += f"; {100 * found['other_classes']:.3f} % of the pixels have another class"
+    said += f"; first at {exactness['first_operator']}"
+    if found["because_of_scales"]:
+        said += (
+            ": LiteRT forms the scale of a product in float32, TFLite Micro in double, and both are right within half a step"
+        )
+    return said
+
+
 def micro(report: dict) -> str:
     """The report of `kerasseg.jobs.export`."""
     arena, peak = report["arena"], report["memory"]["peak"]
@@ -80,11 +93,13 @@ def micro(report: dict) -> str:
     lines += [f"operators         {kinds}", f"without CMSIS-NN  {slow or 'none'}"]
     found = report["exactness"]
     lines.append(f"bit-exact         {found['equal']} of {found['runs']} ({report['source']})")
+    if found["equal"] < found["runs"]:
+        lines.append(f"  {differences(found, report['differences'])}")
     for one in report["accelerators"]:
         left = f"{len(one['cpu_operators'])} operator(s) on the CPU" + (", not counted" if one["cpu_operators"] else "")
         lines.append(f"{one['accelerator']:<17} {one['npu_ms']:.2f} ms (Vela's estimate, {one['clock_mhz']:.0f} MHz), {left}")
         lines += [f"  CPU: {operator}" for operator in one["cpu_operators"]]
-    lines.append("boards            room left beside file and arena, KiB: flash, RAM")
+    lines.append("boards            room left beside file, arena and a program's code and stack, KiB: flash, RAM")
     for one in report["boards"]:
         verdict = "fits" if one["fits"] else "NO"
         lines.append(
