@@ -27,8 +27,11 @@ def test_sources_and_reports(short_run, short_int8, tmp_path):
     assert {path.name for path in out.iterdir()} == {
         "tiny_model_data.h", "tiny_model_data.cc", "tiny_op_resolver.h", "tiny_arena.h", "tiny_test_vector.h", "tiny_input.h",
         "tiny_test_vector.cc", "tiny_class_map.h", "main.cc", "README.md", "CMakeLists.txt", "idf_component.yml", "report.json",
-        "report.html", "memory.svg",
+        "report.html", "memory.svg", "ethos-u55-128",
     }  # fmt: skip
+    npu = {path.name for path in (out / "ethos-u55-128").iterdir()}
+    assert {"tiny_vela.tflite", "tiny_vela_model_data.cc", "tiny_vela_op_resolver.h", "tiny_vela_arena.h"} <= npu
+    assert "AddEthosU()" in (out / "ethos-u55-128" / "tiny_vela_op_resolver.h").read_text()
     report = files.read_json(out / "report.json")
     assert report["bytes"] == short_int8.stat().st_size
     assert report["exactness"] == {"runs": 3, "equal": 3, "largest_difference": 0, "first_operator": ""}

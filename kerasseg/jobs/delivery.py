@@ -69,7 +69,7 @@ def export(
     if known:
         request = dataclasses.replace(request, class_names=known.class_names)
 
-    def measure() -> tuple[measurement.Measurement, dict[str, str]]:
+    def measure() -> tuple[measurement.Measurement, dict[str, str | bytes]]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
         operators.check(graph, file=path.name)
@@ -92,7 +92,7 @@ def export(
     return report
 
 
-def _write(folder: Path, sources: Mapping[str, str], report: dict, log: Callable[[str], None]) -> None:
+def _write(folder: Path, sources: Mapping[str, str | bytes], report: dict, log: Callable[[str], None]) -> None:
     """Puts an export in the place of the one that lies there; report.json first, which says what is of it."""
     removed, kept = exported.remove_stale(folder, written=sources)
     if removed:
@@ -100,8 +100,8 @@ def _write(folder: Path, sources: Mapping[str, str], report: dict, log: Callable
     if kept:
         log(f"left {', '.join(kept)} of the export before, which somebody has changed since; remove what is not used")
     files.write_json(folder / exported.REPORT, report)
-    for name, text in sources.items():
-        files.write_text(folder / name, text)
+    for name, content in sources.items():
+        files.write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
     plots.memory(report["memory"]["operators"], path=folder / "memory.svg")
     files.write_text(folder / "report.html", pages.micro(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
 

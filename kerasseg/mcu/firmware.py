@@ -1,15 +1,16 @@
 """C++ sources of an int8 model for a project that has TFLite Micro."""
 
+import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import class_map, frames, names, operators, vectors
+from kerasseg.mcu import class_map, ethos, frames, names, operators, vectors
 from kerasseg.mcu.cpp import commented, octets, template
-from kerasseg.mcu.scratch import round_up
+from kerasseg.mcu.scratch import cmsis_nn_scratch, round_up
 from kerasseg.mcu.vectors import Vector
 
 # File -> what the README says of it. Those whose names begin with the model's are seen by the rest of a firmware.
@@ -17,7 +18,7 @@ FILES = {
     "model_data.h": "the model, $size bytes, const and aligned: it stays in flash",
     "model_data.cc": "",
     "op_resolver.h": "a resolver with exactly its $count kinds of operators",
-    "arena.h": "the arena: $measured bytes measured, $scratch that CMSIS-NN's scratch adds, $margin bytes of margin",
+    "arena.h": "the arena: $measured bytes, $scratch that CMSIS-NN's scratch adds, $margin bytes of margin",
     "input.h": "from a camera's frame to the input tensor, a row at a time",
     "class_map.h": "from the output tensor to classes, their names, colours and counts, without a buffer",
     "test_vector.h": "one input and the output it must give",
@@ -97,7 +98,8 @@ def frame_of(graph: Graph, request: Request, *, file: str) -> frames.Frame | Non
 
 
 def sources(
-    content: bytes, *, file: str, sha256: str, request: Request, room: Memory, vector: Vector
+    content: bytes, *, file: str, sha256: str, request: Request, room: Memory, vector: Vector,
+    npu: ethos.Estimate | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """File name -> text of everything but the reports.
 
@@ -111,6 +113,7 @@ def sources(
         request: What is asked.
         room: For arena.h.
         vector: For test_vector.
+        npu: What Vela said, of a file that it has compiled.
 
     Raises:
         InputError: a name that C++ does not take, or a frame that does not fit the file.
@@ -120,6 +123,7 @@ def sources(
     frame = frame_of(graph, request, file=file)
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
+    values["npu"] = _npu(npu)
     values |= vectors.values(vector, prefix=f"{request.name}_", tolerance_lsb=request.tolerance_lsb, logits=logits)
     left_out = set()
     if frame is None:
@@ -136,15 +140,49 @@ def sources(
         values |= class_map.values(logits, frame, class_names=called)
         values["usage"] = template("usage_classes.md").substitute(values)
     written = [target for target in FILES if target not in left_out]
-    return _rendered(written, values)
+    return _rendered(written, values, {"arena.h": "arena_npu.h"} if npu else {})
 
 
-def _rendered(written: Sequence[str], values: dict[str, object]) -> dict[str, str]:
+def npu_sources(
+    content: bytes, npu: ethos.Estimate, *, request: Request, room: Memory, vector: Vector
+) -> dict[str, str | bytes]:  # fmt: skip
+    """File name -> content of a folder for an accelerator: NAME_vela.tflite and its sources, in a namespace of their own.
+
+    Args:
+        content: Of the compiled file.
+        npu: What Vela said of it.
+        request: What is asked; NAME is its name.
+        room: Of the file before Vela, whose tail is the bound of this one's.
+        vector: Of the file before Vela.
+    """
+    request = dataclasses.replace(request, name=f"{request.name}_vela")
+    scratch = max(cmsis_nn_scratch(Graph(content)))
+    room = dataclasses.replace(
+        room, measured_bytes=npu.head_bytes + room.tail_bytes, head_bytes=npu.head_bytes, scratch_bytes=round_up(scratch, 16)
+    )  # fmt: skip
+    file, sha256 = f"{request.name}.tflite", hashlib.sha256(content).hexdigest()
+    texts = sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector, npu=npu)
+    return {f"{npu.accelerator}/{name}": text for name, text in (texts | {file: content}).items()}
+
+
+def _npu(npu: ethos.Estimate | None) -> str:
+    """The README's part about an accelerator."""
+    if npu is None:
+        return ""
+    left = f"{len(npu.cpu_operators)} are left to the CPU: {', '.join(npu.cpu_operators)}"
+    return template("npu.md").substitute(
+        accelerator=npu.accelerator, arch=npu.accelerator.split("-")[1], vela=npu.version, system=npu.system,
+        memory_mode=npu.memory_mode, npu_operators=npu.npu_operators,
+        on_cpu=left if npu.cpu_operators else "none is left to the CPU",
+    )  # fmt: skip
+
+
+def _rendered(written: Sequence[str], values: dict[str, object], instead: Mapping[str, str]) -> dict[str, str]:
     tag = "x" + hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:8]
     values = values | {"tag": tag, "guard": f"{values['name']}_{tag}".upper()}
     rows = ((target, Template(text).substitute(values)) for target, text in FILES.items() if target in written and text)
     values["files"] = "\n".join(f"| `{_called(target, values)}` | {text} |" for target, text in rows)
-    return {_called(target, values): template(target).substitute(values) for target in written}
+    return {_called(target, values): template(instead.get(target, target)).substitute(values) for target in written}
 
 
 def _called(target: str, values: dict[str, object]) -> str:

@@ -96,7 +96,7 @@ def measure(
     tolerance_lsb: int = -1,
     accelerators: Sequence[str] = (),
     log: Callable[[str], None] = lambda line: None,
-) -> tuple[Measurement, dict[str, str]]:
+) -> tuple[Measurement, dict[str, str | bytes]]:
     """Runs a file in TFLite Micro's own interpreter and holds it against LiteRT's reference kernels.
 
     Args:
@@ -110,7 +110,7 @@ def measure(
         log: Gets a line a stage.
 
     Returns:
-        What was measured, and file name -> text of the sources.
+        What was measured, and file name -> content of the sources, and of what Vela compiled.
 
     Raises:
         InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
@@ -122,16 +122,19 @@ def measure(
         arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
         scratch_bytes=scratch.arena_growth(graph), version=runtime.version(),
     )  # fmt: skip
-    estimates = []
+    made = []
     for accelerator in accelerators:
         log(f"compiling for {accelerator} with Vela")
-        estimates.append(ethos.estimate(content, accelerator=accelerator))
+        made.append(ethos.compiled(content, accelerator=accelerator))
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
     apart = differences.judge(content, batches, outputs, exactness=exactness, tolerance_lsb=tolerance_lsb)
     vector = _vector(graph, inputs.source, batches, outputs)
-    sources = firmware.sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector)
+    sources: dict[str, str | bytes] = {}
+    sources |= firmware.sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector)
+    for npu, compiled in made:
+        sources |= firmware.npu_sources(compiled, npu, request=request, room=room, vector=vector)
     needed = arena.total_bytes + room.scratch_bytes + room.margin_bytes
     found = Measurement(
         file=file,
@@ -149,7 +152,7 @@ def measure(
         differences=apart,
         memory=memory.report(graph),
         unknown=_unknown(room),
-        accelerators=tuple(estimates),
+        accelerators=tuple(npu for npu, _ in made),
         boards=tuple(boards.fit(one, flash_bytes=len(content), arena_bytes=needed) for one in boards.BOARDS),
     )
     return found, sources

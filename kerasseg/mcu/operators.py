@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
+from kerasseg.mcu import ethos
 
 _METHODS = """
 Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs BroadcastTo CallOnce Cast Ceil
@@ -48,6 +49,8 @@ def check(graph: Graph, *, file: str) -> None:
         InputError: a float, hybrid or uint8 model, an open size, an operator that TFLite Micro lacks, or weights outside the
             flatbuffer.
     """
+    if ethos.is_compiled(graph):
+        raise InputError(f"{file} was compiled for Ethos-U by Vela already; give the file before, and --accelerator")
     if any(buffer.offset and buffer.offset > 1 for buffer in graph.model.buffers):
         raise InputError(
             f"{file} keeps weights outside the flatbuffer, where TFLite Micro reads nonsense; "
@@ -90,6 +93,9 @@ def calls(graph: Graph) -> list[str]:
     """What MicroMutableOpResolver is to be told: "AddConv2D(tflite::Register_CONV_2D_INT8())", a kind of operator each."""
     found = []
     for kind in count(graph):
+        if kind == "CUSTOM" and ethos.is_compiled(graph):
+            found.append("AddEthosU()")
+            continue
         narrow = kind in INT8_FORMS and all(
             _is_int8(graph, one.inputs[:2] + one.outputs) for one in graph.operators if one.name == kind
         )

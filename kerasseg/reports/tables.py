@@ -98,6 +98,9 @@ def micro(report: dict) -> str:
     for one in report["accelerators"]:
         left = f"{len(one['cpu_operators'])} operator(s) on the CPU" + (", not counted" if one["cpu_operators"] else "")
         lines.append(f"{one['accelerator']:<17} {one['npu_ms']:.2f} ms (Vela's estimate, {one['clock_mhz']:.0f} MHz), {left}")
+        lines.append(
+            f"  {one['file_bytes'] / KIB:.1f} KiB of flash, {one['head_bytes'] / KIB:.1f} KiB of activations in the arena"
+        )
         lines += [f"  CPU: {operator}" for operator in one["cpu_operators"]]
     lines.append("boards            room left beside file, arena and a program's code and stack, KiB: flash, RAM")
     for one in report["boards"]:

@@ -13,7 +13,7 @@ from kerasseg.data.labels import palette
 from kerasseg.data.letterbox import Placement, restore
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.logits import class_ids
-from kerasseg.mcu import class_map, firmware, frames, operators, vectors
+from kerasseg.mcu import class_map, ethos, firmware, frames, operators, vectors
 from kerasseg.mcu import runtime as micro
 from tests.lite.nets import int8, network
 
@@ -233,6 +233,33 @@ def test_two_exports_from_archives_keep_their_own_weights(content, tmp_path, cal
     subprocess.run(["g++", "main.cc", *archives, "-o", "main"], cwd=tmp_path, check=True)
     done = subprocess.run([tmp_path / "main"], capture_output=True, check=True)
     assert done.stdout == b"".join(expected)  # each has its own model, and the vector that TFLite Micro gave for it
+
+
+@needs_compiler
+def test_what_vela_compiled_has_sources_of_its_own(content, tmp_path):
+    estimate, made = ethos.compiled(content, accelerator="ethos-u55-128")
+    inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
+    _, outputs = micro.compare(content, [inputs])
+    vector = vectors.Vector("noise", tuple(inputs), tuple(outputs[0]))
+    request = firmware.Request(name="net", class_names=CLASSES)
+    found = firmware.npu_sources(made, estimate, request=request, room=MEMORY, vector=vector)
+    assert found["ethos-u55-128/net_vela.tflite"] == made
+    folder = tmp_path / "ethos-u55-128"
+    folder.mkdir()
+    for name, text in found.items():
+        (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    # 400 bytes stay, as before Vela; 10 % of that and of the head is the margin.
+    assert f"kArenaComputed = {estimate.head_bytes + 400};" in (folder / "net_vela_arena.h").read_text()
+    resolver = (folder / "net_vela_op_resolver.h").read_text()
+    assert "AddEthosU()" in resolver
+    assert ("AddResizeBilinear()" in resolver) == bool(estimate.cpu_operators)
+    readme = (folder / "README.md").read_text()
+    assert "**For ethos-u55-128.** Vela " in readme
+    assert "Nothing here runs the NPU's commands" in readme
+    sources = [folder / name for name in ("main.cc", "net_vela_model_data.cc", "net_vela_test_vector.cc")]
+    command = ["g++", *WARNINGS, *_stand_in("net_vela"), f"-I{folder}", *sources, "-o", tmp_path / "main"]
+    subprocess.run(command, check=True)
+    assert subprocess.run([tmp_path / "main"], check=False).returncode == 0
 
 
 def test_a_model_that_does_not_segment_has_no_class_map():
