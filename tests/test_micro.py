@@ -85,7 +85,9 @@ def test_an_export_over_another_leaves_nothing_of_it(tmp_path):
     classifying.write_bytes(int8(network(keras.layers.Flatten(), keras.layers.Dense(3))))
     out = tmp_path / "My net"
     options = [f"--output_dir={out}", "--pictures=1", "--frame=24,32", "--input_format=rgb565"]
-    assert kerasseg("micro", f"--tflite={segmenting}", *options).returncode == 0
+    result = kerasseg("micro", f"--tflite={segmenting}", *options)
+    assert result.returncode == 0
+    assert "my_net_input.h reads frames of 24 rows of 32 pixels, 64 bytes a row: rgb565, 16-bit words" in result.stdout
     names = {path.name for path in out.iterdir()}
     assert {"my_net_class_map.h", "my_net_input.h", "my_net_model_data.h"} <= names
     assert "kFrameWidth = 32" in (out / "my_net_input.h").read_text()

@@ -88,8 +88,18 @@ def export(
     report = found.to_json() | provenance() | {"failures": measurement.failures(found, **limits)}
     report["files"] = exported.hashes(sources)
     _write(folder, sources, report, log)
+    if request.input_format or request.frame != (0, 0):
+        log(f"{request.name}_input.h reads {_told(request, path)}")
     log(f"wrote {len(sources)} source files in namespace {request.name}, report.json, report.html and memory.svg to {folder}")
     return report
+
+
+def _told(request: firmware.Request, path: Path) -> str:
+    """A frame in words, for whoever has exchanged height and width."""
+    frame = firmware.frame_of(Graph(path.read_bytes()), request, file=path.name)
+    assert frame is not None  # one was asked for, and refused where the file takes none
+    rows, columns = frame.size
+    return f"frames of {rows} rows of {columns} pixels, {frame.row_bytes} bytes a row: {frame.layout}, {frame.pixels.about}"
 
 
 def _write(folder: Path, sources: Mapping[str, str | bytes], report: dict, log: Callable[[str], None]) -> None:

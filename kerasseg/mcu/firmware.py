@@ -28,6 +28,9 @@ FILES = {
     "idf_component.yml": "",
     "README.md": "",
 }
+# What else the README names: of an export, and of a folder inside it for an NPU.
+BESIDE = "| `report.json`, `report.html` | where the memory goes, what it was checked against |"
+NPU_BESIDE = "| `$file` | the file that Vela compiled, which is what `${prefix}model_data.cc` has |"
 UNNAMED = ("main.cc", "CMakeLists.txt", "idf_component.yml", "README.md")
 
 
@@ -181,7 +184,8 @@ def _rendered(written: Sequence[str], values: dict[str, object], instead: Mappin
     tag = "x" + hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:8]
     values = values | {"tag": tag, "guard": f"{values['name']}_{tag}".upper()}
     rows = ((target, Template(text).substitute(values)) for target, text in FILES.items() if target in written and text)
-    values["files"] = "\n".join(f"| `{_called(target, values)}` | {text} |" for target, text in rows)
+    beside = Template(NPU_BESIDE).substitute(values) if instead else BESIDE
+    values["files"] = "\n".join([*(f"| `{_called(target, values)}` | {text} |" for target, text in rows), beside])
     return {_called(target, values): template(instead.get(target, target)).substitute(values) for target in written}
 
 

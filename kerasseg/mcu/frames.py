@@ -80,6 +80,10 @@ class Frame:
         return LAYOUTS[self.layout]
 
     @property
+    def row_bytes(self) -> int:
+        return self.size[1] * self.pixels.pair_bytes // 2
+
+    @property
     def placement(self) -> Placement:
         """Where the frame lies in the input, as `letterbox` puts it."""
         return letterbox(np.broadcast_to(np.uint8(0), (*self.size, 3)), size=self.picture.size)[1]
@@ -144,7 +148,7 @@ def values(frame: Frame) -> dict[str, object]:
         "about_format": pixels.about,
         "decode": pixels.code,
         "rounded": ROUNDED if pixels.in_pairs else "",
-        "row_bytes": frame.size[1] * pixels.row_bytes // 2,
+        "row_bytes": frame.row_bytes,
         "frame_height": frame.size[0],
         "frame_width": frame.size[1],
         "height": frame.picture.size[0],

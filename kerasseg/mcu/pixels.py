@@ -52,14 +52,14 @@ class Layout:
 
     Attributes:
         about: In words.
-        row_bytes: Bytes of two pixels.
+        pair_bytes: Bytes of two pixels.
         code: C++ that fills `pixel` with the kChannels values 0..255 of column `x` of `row`.
         channels: Of the model inputs that it can fill.
         is_swapped: Whether it is 16-bit words with their high byte first.
     """
 
     about: str
-    row_bytes: int
+    pair_bytes: int
     code: str
     channels: tuple[int, ...] = (3,)
     is_swapped: bool = False

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasseg.int8 import calibration, prepare_model, quantize
 from kerasseg.lite.flatbuffer import Graph
@@ -27,6 +28,17 @@ def test_vela_compiles_and_is_read():
     assert found.npu_operators > 0
     assert found.npu_ms > 0
     assert "0 operator(s) on the CPU" in found.line()
+
+
+class Classes(keras.layers.Layer):
+    def call(self, logits):
+        return tf.argmax(logits, -1, output_type=tf.int32)
+
+
+def test_a_map_of_classes_compiles():
+    # Vela 5.2 ends in KeyError: '0' on it when it is asked to list the operators of the CPU.
+    found, _ = ethos.compiled(int8(network(keras.layers.Conv2D(4, 3), Classes())), accelerator="ethos-u55-128")
+    assert len(found.cpu_operators) + found.npu_operators == 2
 
 
 def test_operators_on_the_cpu_stand_beside_the_time():

@@ -255,6 +255,8 @@ def test_what_vela_compiled_has_sources_of_its_own(content, tmp_path):
     assert ("AddResizeBilinear()" in resolver) == bool(estimate.cpu_operators)
     readme = (folder / "README.md").read_text()
     assert "**For ethos-u55-128.** Vela " in readme
+    assert "`net_vela.tflite`" in readme
+    assert "report.json" not in readme  # which is one folder up
     assert "Nothing here runs the NPU's commands" in readme
     sources = [folder / name for name in ("main.cc", "net_vela_model_data.cc", "net_vela_test_vector.cc")]
     command = ["g++", *WARNINGS, *_stand_in("net_vela"), f"-I{folder}", *sources, "-o", tmp_path / "main"]
