@@ -36,7 +36,7 @@ class Measurement:
         bytes: Its length, which is the flash it takes.
         macs: Multiply-accumulates of a run.
         tflite_micro: Version of the interpreter that measured.
-        operators: Kind -> how many, and whether CMSIS-NN has a kernel of that kind.
+        operators: Kind -> how many, and how many of those CMSIS-NN computes.
         arena: As TFLite Micro's recorder counts it.
         margin_percent: Added to the arena in arena.h.
         margin_bytes: The same in bytes, a multiple of 16.
@@ -170,8 +170,8 @@ def _vector(
 
 
 def _operators(graph: Graph) -> dict[str, dict]:
-    counts = operators.count(graph)
-    return {kind: {"count": count, "cmsis_nn": kind in operators.CMSIS_NN} for kind, count in counts.items()}
+    fast = operators.optimized(graph)
+    return {kind: {"count": count, "cmsis_nn": fast.get(kind, 0)} for kind, count in operators.count(graph).items()}
 
 
 def _unknown(room: firmware.Memory) -> tuple[str, ...]:

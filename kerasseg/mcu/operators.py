@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from kerasseg.errors import InputError
-from kerasseg.lite.flatbuffer import Graph
+from kerasseg.lite.flatbuffer import Graph, Operator
 from kerasseg.mcu import ethos
 
 _METHODS = """
@@ -87,6 +87,23 @@ def check(graph: Graph, *, file: str) -> None:
 def count(graph: Graph) -> dict[str, int]:
     """Kind of operator -> how many, in order of first use."""
     return dict(Counter(operator.name for operator in graph.operators))
+
+
+def optimized(graph: Graph) -> dict[str, int]:
+    """Kind of operator -> how many of them CMSIS-NN's fast kernels compute; the others run TFLite Micro's or plain C.
+
+    A MUL or ADD of unequal shapes is TFLite Micro's own slow broadcast (cmsis_nn/{mul,add}.cc), a dilated depthwise convolution
+    CMSIS-NN's plain C (arm_depthwise_conv_wrapper_s8.c).
+    """
+    return dict(Counter(operator.name for operator in graph.operators if _is_optimized(graph, operator)))
+
+
+def _is_optimized(graph: Graph, operator: Operator) -> bool:
+    if operator.name in ("ADD", "MUL"):
+        return graph.shape(operator.inputs[0]) == graph.shape(operator.inputs[1])
+    if operator.name == "DEPTHWISE_CONV_2D":
+        return operator.options.dilationHFactor == operator.options.dilationWFactor == 1
+    return operator.name in CMSIS_NN
 
 
 def calls(graph: Graph) -> list[str]:

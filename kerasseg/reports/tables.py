@@ -89,7 +89,8 @@ def micro(report: dict) -> str:
         for one in report["memory"]["savings"]
     ]
     kinds = ", ".join(f"{one['count']} {kind}" for kind, one in report["operators"].items())
-    slow = ", ".join(kind for kind, one in report["operators"].items() if not one["cmsis_nn"])
+    slower = {kind: one["count"] - one["cmsis_nn"] for kind, one in report["operators"].items()}
+    slow = ", ".join(f"{count} {kind}" for kind, count in slower.items() if count)
     lines += [f"operators         {kinds}", f"without CMSIS-NN  {slow or 'none'}"]
     found = report["exactness"]
     lines.append(f"bit-exact         {found['equal']} of {found['runs']} ({report['source']})")

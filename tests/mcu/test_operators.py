@@ -55,3 +55,15 @@ def test_uint8_models_of_old_are_refused(content):
     graph.tensors[graph.operators[0].outputs[0]].type = schema.TensorType.UINT8
     with pytest.raises(ValueError, match=r"computes in uint8 \(CONV_2D at .*convert the model again"):
         operators.check(graph, file="f.tflite")
+
+
+def test_what_cmsis_nn_computes_is_counted_one_by_one():
+    image = keras.Input((16, 16, 3), batch_size=1)
+    x = keras.layers.Conv2D(4, 3, padding="same")(image)
+    y = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+    z = keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)(x)
+    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(x)
+    graph = Graph(int8(keras.Model(image, keras.layers.Multiply()([keras.layers.Add()([y, z]), pooled]))))
+    assert operators.count(graph) == {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 2, "ADD": 1, "MEAN": 1, "MUL": 1}
+    # The dilated one is plain C, the product is a broadcast, and there is no kernel for MEAN.
+    assert operators.optimized(graph) == {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "ADD": 1}
