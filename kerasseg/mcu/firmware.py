@@ -2,9 +2,11 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
+
+import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
@@ -44,6 +46,7 @@ class Request:
         frame: (height, width) of that frame; (0, 0) for the model's own.
         class_names: One a class; empty where nobody knows.
         tolerance_lsb: By how much a number of the test vector's output may differ on the device.
+        taken: pixels (..., channels), 0..255 -> what the network takes for them, float32.
     """
 
     name: str = "model"
@@ -51,6 +54,7 @@ class Request:
     frame: tuple[int, int] = (0, 0)
     class_names: tuple[str, ...] = ()
     tolerance_lsb: int = 0
+    taken: Callable[[np.ndarray], np.ndarray] = frames.as_they_are
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def frame_of(graph: Graph, request: Request, *, file: str) -> frames.Frame | Non
         InputError: a frame was asked for and the file takes no picture, or the two do not fit.
     """
     tensors = list(map(int, graph.model.subgraphs[0].inputs))
-    picture = frames.picture_of(graph) if len(tensors) == 1 else None
+    picture = frames.picture_of(graph, taken=request.taken) if len(tensors) == 1 else None
     if picture is None:
         if request.input_format or request.frame != (0, 0):
             found = ", ".join(f"{graph.shape(tensor)} {graph.dtype(tensor)}" for tensor in tensors)

@@ -1,5 +1,6 @@
 """From a camera's frame to a model's input, in whole numbers: the tables of input.h."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class Picture:
     Attributes:
         size: (height, width).
         channels: 1 or 3.
-        quantized: (256,) int8 or uint8: what the tensor has for each 8-bit value.
+        quantized: (channels, 256) int8 or uint8: what the tensor has for each 8-bit value.
     """
 
     size: tuple[int, int]
@@ -31,16 +32,26 @@ class Picture:
     quantized: np.ndarray
 
 
-def picture_of(graph: Graph) -> Picture | None:
-    """The first input of a file; None for one that is no picture, or none in int8 or uint8."""
+def as_they_are(pixels: np.ndarray) -> np.ndarray:
+    """What a network of ours takes for pixels 0..255: the same, float32."""
+    return pixels.astype(np.float32)
+
+
+def picture_of(graph: Graph, *, taken: Callable[[np.ndarray], np.ndarray] = as_they_are) -> Picture | None:
+    """The first input of a file; None for one that is no picture, or none in int8 or uint8.
+
+    Args:
+        graph: The file.
+        taken: pixels (..., channels), 0..255 -> what the network takes for them, float32.
+    """
     tensor = int(graph.model.subgraphs[0].inputs[0])
     shape, scales, dtype = graph.shape(tensor), graph.scales(tensor), graph.dtype(tensor)
     if len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3) or dtype not in (np.int8, np.uint8) or not len(scales):
         return None
     zero_point = int(graph.tensors[tensor].quantization.zeroPoint[0])
-    values = np.arange(256, dtype=np.float32)
+    values = taken(np.repeat(np.arange(256)[:, None], shape[3], 1))
     table = quantize(values, scale=float(scales[0]), zero_point=zero_point, dtype=np.dtype(dtype))
-    return Picture((shape[1], shape[2]), shape[3], table)
+    return Picture((shape[1], shape[2]), shape[3], table.T)
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def test_colours_and_counts_over_a_frame(content, tmp_path, layout):
 @needs_compiler
 def test_what_the_readme_says_compiles_and_names_a_class(content, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
-    given = frames.picture_of(Graph(content)).quantized[pixels][None]
+    given = frames.picture_of(Graph(content)).quantized[0][pixels][None]
     _, outputs = micro.compare(content, [[given]])
     _written(tmp_path, content, vectors.Vector("noise", (given,), tuple(outputs[0])))
     snippet = (tmp_path / "README.md").read_text().split("```cpp")[1].split("```")[0]

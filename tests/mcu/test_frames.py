@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 
+import keras
 import numpy as np
 import pytest
 
 from kerasseg.data.letterbox import PAD_VALUE, letterbox, restore
+from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.interpreter import quantize
 from kerasseg.mcu import frames
 from kerasseg.mcu.cpp import template
 from kerasseg.mcu.pixels import LAYOUTS
+from tests.lite.nets import int8
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine")
 
@@ -26,7 +29,7 @@ SIZES = (
 
 def _picture(channels=3):
     table = quantize(np.arange(256, dtype=np.float32), scale=SCALE, zero_point=ZERO_POINT, dtype=np.dtype(np.int8))
-    return frames.Picture(TARGET, channels, table)
+    return frames.Picture(TARGET, channels, np.stack([table] * channels))
 
 
 def _expected(image):
@@ -84,7 +87,7 @@ def test_pictures_of_twenty_sizes(run, case):
         # as it is wide, and rounds what lies between there: a step of 256.
         step = 1 if SIZES[case][0] > 2 * SIZES[case][1] else 0
         boxed = letterbox(image, size=TARGET)[0].astype(int)
-        low, high = (_picture().quantized[np.clip(boxed + by, 0, 255)] for by in (-step, step))
+        low, high = (_picture().quantized[0][np.clip(boxed + by, 0, 255)] for by in (-step, step))
         found = found.reshape(*TARGET, 3)
         assert (low <= found).all()
         assert (found <= high).all()
@@ -128,6 +131,17 @@ def test_a_grey_camera_and_a_model_of_one_channel(run):
     grey = np.random.default_rng(0).integers(0, 256, (50, 70), np.uint8)
     found = run(len(SIZES) + len(LAYOUTS), grey, grey)[0][: 64 * 96].reshape(TARGET)
     assert (found == _expected(np.repeat(grey[..., None], 3, 2))[..., 0]).all()
+
+
+def test_the_numbers_of_a_network_that_takes_another_range():
+    image = keras.Input((16, 16, 3), batch_size=1)
+    graph = Graph(int8(keras.Model(image, keras.layers.Conv2D(2, 1)(image))))
+    tensor = graph.tensors[int(graph.model.subgraphs[0].inputs[0])].quantization
+    tensor.scale, tensor.zeroPoint = np.array([1 / 128], np.float32), np.array([0])
+    found = frames.picture_of(graph, taken=lambda pixels: pixels.astype(np.float32) / [127.5, 127.5, 255] - [1, 0, 0])
+    # Red is -1..1, 0, 127 and 255 are -128, -0.502 and 128 steps; green 0..2, of which 127 steps hold half; blue 0..1, where
+    # 127 is 63.7 steps.
+    assert found.quantized[:, [0, 127, 255]].tolist() == [[-128, -1, 127], [0, 127, 127], [0, 64, 127]]
 
 
 def test_taps_by_hand():
