@@ -132,20 +132,17 @@ def sources(
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
     values["npu"] = _npu(npu)
     values |= vectors.values(vector, prefix=f"{request.name}_", tolerance_lsb=request.tolerance_lsb, logits=logits)
-    left_out = set()
     if frame is None:
-        left_out |= {"input.h", "class_map.h"}
-        values["usage"] = template("usage_tensors.md").substitute(values)
-    else:
+        usage, left_out = "usage_tensors.md", ["input.h", "class_map.h"]
+    elif logits is None:
+        usage, left_out = "usage_frame.md", ["class_map.h"]
         values |= frames.values(frame)
-    if frame and logits is None:
-        left_out.add("class_map.h")
-        values["usage"] = template("usage_frame.md").substitute(values)
-    elif frame and logits:
+    else:
+        usage, left_out = "usage_classes.md", []
         known = len(request.class_names) == logits.classes
         called = request.class_names if known else tuple(f"class {i}" for i in range(logits.classes))
-        values |= class_map.values(logits, frame, class_names=called)
-        values["usage"] = template("usage_classes.md").substitute(values)
+        values |= frames.values(frame) | class_map.values(logits, frame, class_names=called)
+    values["usage"] = template(usage).substitute(values)
     written = [target for target in FILES if target not in left_out]
     return _rendered(written, values, {"arena.h": "arena_npu.h"} if npu else {})
 

@@ -71,6 +71,11 @@ def differences(exactness: dict, found: dict) -> str:
     return said
 
 
+def _saved(one: dict) -> list[str]:
+    parts = (("", "saved_bytes", 1), ("flash ", "flash_bytes", 0))
+    return [f"{where}-{one[name] / KIB:.{digits}f} KiB" for where, name, digits in parts if one[name]]
+
+
 def micro(report: dict) -> str:
     """The report of `kerasseg.jobs.export`."""
     arena, peak = report["arena"], report["memory"]["peak"]
@@ -83,11 +88,7 @@ def micro(report: dict) -> str:
         f"smallest that ran {arena['smallest_bytes'] / KIB:.1f} KiB",
         f"peak              {peak['live_bytes'] / KIB:.1f} KiB alive at {peak['layer']} ({peak['operator']})",
     ]
-    lines += [
-        f"  -{one['saved_bytes'] / KIB:.1f} KiB with {one['change']}"
-        + (f", flash -{one['flash_bytes'] / KIB:.0f} KiB" if one["flash_bytes"] else "")
-        for one in report["memory"]["savings"]
-    ]
+    lines += [f"  {', '.join(_saved(one))} with {one['change']}" for one in report["memory"]["savings"]]
     kinds = ", ".join(f"{one['count']} {kind}" for kind, one in report["operators"].items())
     slower = {kind: one["count"] - one["cmsis_nn"] for kind, one in report["operators"].items()}
     slow = ", ".join(f"{count} {kind}" for kind, count in slower.items() if count)
