@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kerasseg.data.labels import palette
-from kerasseg.data.letterbox import Placement, restore
+from kerasseg.data.letterbox import Placement, restore, segment
+from kerasseg.lite import interpreter
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.logits import class_ids
 from kerasseg.mcu import class_map, ethos, firmware, frames, operators, vectors
@@ -192,6 +193,33 @@ def test_what_the_readme_says_compiles_and_names_a_class(content, tmp_path):
     subprocess.run(command, check=True)
     done = subprocess.run([tmp_path / "own"], input=pixels.tobytes(), capture_output=True, check=True)
     assert done.stdout.decode() == CLASSES[int(outputs[0][0][0, 8, 8].argmax())]
+
+
+@needs_compiler
+def test_from_a_frame_to_the_classes_of_predict(content, tmp_path):
+    frame = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    vector = vectors.Vector("noise", (), (np.zeros((1, 16, 16, 4), np.int8),))
+    _written(tmp_path, content, vector, frame=(30, 40))
+    (tmp_path / "own.cc").write_text(
+        '#include <cstdio>\n#include "net_class_map.h"\n'
+        "static std::uint8_t frame[30 * 40 * 3];\nstatic std::int8_t input[16 * 16 * 3], logits[16 * 16 * 4];\n"
+        "int main(int count, char**) {\n"
+        "  if (std::fread(frame, 1, sizeof(frame), stdin) == 0) return 1;\n"
+        "  net::FrameReader reader(input);\n  reader.AddFrame(frame);\n"
+        "  if (count == 1) return std::fwrite(input, 1, sizeof(input), stdout) == 0;\n"
+        "  if (std::fread(logits, 1, sizeof(logits), stdin) == 0) return 1;\n"
+        "  for (int y = 0; y < 30; ++y) for (int x = 0; x < 40; ++x) std::putchar(net::ClassInFrame(logits, y, x));\n"
+        "  return 0; }\n"
+    )
+    subprocess.run(["g++", *WARNINGS, f"-I{tmp_path}", tmp_path / "own.cc", "-o", tmp_path / "own"], check=True)
+    filled = subprocess.run([tmp_path / "own"], input=frame.tobytes(), capture_output=True, check=True).stdout
+    _, ((logits,),) = micro.compare(content, [[np.frombuffer(filled, np.int8).reshape(1, 16, 16, 3)]])
+    given = frame.tobytes() + logits.tobytes()
+    ids = subprocess.run([tmp_path / "own", "classes"], input=given, capture_output=True, check=True).stdout
+    path = tmp_path / "net.tflite"
+    path.write_bytes(content)
+    predict = interpreter.predictor(micro.MicroModel(path))
+    assert (np.frombuffer(ids, np.uint8).reshape(30, 40) == segment(predict, frame, size=(16, 16))).all()
 
 
 PROBE = """
