@@ -25,7 +25,7 @@ class Differences:
     """What there is to say of outputs that are not LiteRT's to the bit.
 
     Attributes:
-        tolerance_lsb: By how many steps they may differ.
+        tolerance_lsb: By how many steps they may differ; 0 for a float output, which has none.
         because_of_scales: Whether the first operator that differs is a MUL, and LiteRT's numbers there are those of a float32
             scale to the bit, while a double one gives others.
         other_classes: Share 0..1 of all pixels that have another class; None where the output is no logits.
@@ -65,6 +65,8 @@ def judge(
             maps = [class_map.class_ids(one[0], stride=logits.stride) for one in (ours, theirs)]
             other.append(float((maps[0] != maps[1]).mean()))
     accepted = tolerance_lsb if tolerance_lsb >= 0 else STEPS if because else 0
+    if any(one.dtype.kind == "f" for one in outputs[0]):
+        accepted = 0  # numbers of a float output have no steps
     return Differences(accepted, bool(because), sum(other) / len(other) if other else None)
 
 
