@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from kerasseg.errors import InputError
+from kerasseg.files import write_text
 from kerasseg.reports import comparison
 from tests.conftest import assert_one_line, kerasseg, looked_at
 
@@ -72,6 +73,9 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, t
 
 def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
     flags = ("--runs=2", "--pictures=1")
+    for name in ("first", "both"):  # with no pair of models to show, nothing is drawn there
+        write_text(tmp_path / name / "classes.svg", "<svg>another's</svg>")
+    write_text(tmp_path / "both" / "compare.json", "{}")  # so that classes.svg there is of a comparison before
     for result in (
         _command([runs[0]], f"--output_dir={tmp_path / 'first'}", *flags),
         _command([runs[1]], f"--output_dir={tmp_path / 'both'}", f"--earlier={tmp_path / 'first' / 'compare.json'}", *flags),
@@ -85,6 +89,9 @@ def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
     added = both["rows"][0]["seeds"].pop()
     assert (added["seed"], added["float"]) == (1, scores)
     assert both == first  # with its times
+    assert (tmp_path / "first" / "classes.svg").is_file()
+    assert not (tmp_path / "both" / "classes.svg").exists()
+    assert "another's" not in (tmp_path / "first" / "compare.html").read_text()
     assert "Joined later, scored and not timed: seed 1 of `short` (float32, " in (tmp_path / "both" / "compare.md").read_text()
 
 

@@ -6,6 +6,7 @@ from kerasseg import files
 from kerasseg.mcu import boards
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.lite.nets import int8, network
+from tests.mcu.test_differences import with_edges
 
 pytestmark = pytest.mark.slow
 
@@ -24,9 +25,13 @@ def test_sources_and_reports(short_run, short_int8, tmp_path):
     ):
         assert words in result.stdout
     assert {path.name for path in out.iterdir()} == {
-        "model_data.h", "model_data.cc", "op_resolver.h", "arena.h", "test_vector.h", "test_vector.cc", "main.cc", "README.md",
-        "CMakeLists.txt", "idf_component.yml", "report.json", "report.html", "memory.svg", "class_map.h",
+        "tiny_model_data.h", "tiny_model_data.cc", "tiny_op_resolver.h", "tiny_arena.h", "tiny_test_vector.h", "tiny_input.h",
+        "tiny_test_vector.cc", "tiny_class_map.h", "main.cc", "README.md", "CMakeLists.txt", "idf_component.yml", "report.json",
+        "report.html", "memory.svg", "ethos-u55-128",
     }  # fmt: skip
+    npu = {path.name for path in (out / "ethos-u55-128").iterdir()}
+    assert {"tiny_vela.tflite", "tiny_vela_model_data.cc", "tiny_vela_op_resolver.h", "tiny_vela_arena.h"} <= npu
+    assert "AddEthosU()" in (out / "ethos-u55-128" / "tiny_vela_op_resolver.h").read_text()
     report = files.read_json(out / "report.json")
     assert report["bytes"] == short_int8.stat().st_size
     assert report["exactness"] == {"runs": 3, "equal": 3, "largest_difference": 0, "first_operator": ""}
@@ -39,7 +44,8 @@ def test_sources_and_reports(short_run, short_int8, tmp_path):
     page = (out / "report.html").read_text()
     assert "<svg" in page
     assert "Everything that was asked holds." in page
-    assert "namespace tiny" in (out / "model_data.h").read_text()
+    assert "namespace tiny" in (out / "tiny_model_data.h").read_text()
+    assert '    "disc",\n    "box",' in (out / "tiny_class_map.h").read_text()
 
 
 def test_a_model_that_is_not_ours_and_budgets_it_breaks(tmp_path):
@@ -56,6 +62,60 @@ def test_a_model_that_is_not_ours_and_budgets_it_breaks(tmp_path):
     assert "NOT MET" in (tmp_path / "out" / "report.html").read_text()
     result = kerasseg("micro", *out, "--arena_budget_kib=500", "--flash_budget_kib=500")
     assert result.returncode == 0, result.stderr
+
+
+def test_steps_that_scales_explain_are_said_and_accepted(tmp_path):
+    path, out = tmp_path / "net.tflite", tmp_path / "out"
+    path.write_bytes(with_edges())
+    options = ["micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=5"]
+    result = kerasseg(*options)
+    assert result.returncode == 0, result.stdout
+    assert "by up to 1 step(s), accepted are 2; 0." in result.stdout
+    assert "LiteRT forms the scale of a product in float32" in (out / "report.html").read_text()
+    assert "kTestTolerance = 0;" in (out / "out_test_vector.h").read_text()  # of its own outputs
+    result = kerasseg(*options, "--tolerance_lsb=0")
+    assert result.returncode == 1
+    assert "by up to 1 steps, accepted are 0 (--tolerance_lsb); the first operator is MUL at " in result.stdout
+    assert_one_line(kerasseg(*options, "--tolerance_lsb=256"), "--tolerance_lsb=256 is out of range; give 0 to 255")
+
+
+def test_an_export_over_another_leaves_nothing_of_it(tmp_path):
+    segmenting, classifying = tmp_path / "a.tflite", tmp_path / "b.tflite"
+    segmenting.write_bytes(int8(network(keras.layers.Conv2D(4, 3, strides=2, padding="same"))))
+    classifying.write_bytes(int8(network(keras.layers.Flatten(), keras.layers.Dense(3))))
+    out = tmp_path / "My net"
+    options = [f"--output_dir={out}", "--pictures=1", "--frame=24,32", "--input_format=rgb565"]
+    result = kerasseg("micro", f"--tflite={segmenting}", *options)
+    assert result.returncode == 0
+    assert "my_net_input.h reads frames of 24 rows of 32 pixels, 64 bytes a row: rgb565, 16-bit words" in result.stdout
+    names = {path.name for path in out.iterdir()}
+    assert {"my_net_class_map.h", "my_net_input.h", "my_net_model_data.h"} <= names
+    assert "kFrameWidth = 32" in (out / "my_net_input.h").read_text()
+    (out / "my_net_extra.h").write_text("// mine")
+    result = kerasseg("micro", f"--tflite={classifying}", *options[:2], "--name=other")
+    assert result.returncode == 0
+    assert "removed my_net_arena.h, my_net_class_map.h, my_net_input.h, " in result.stdout
+    left = {path.name for path in out.iterdir()}
+    assert {name for name in left if name.startswith("my_net")} == {"my_net_extra.h"}
+    assert "class_map.h" not in (out / "README.md").read_text()
+    assert left == {
+        "my_net_extra.h", "other_model_data.h", "other_model_data.cc", "other_op_resolver.h", "other_arena.h", "main.cc",
+        "other_test_vector.h", "other_test_vector.cc", "README.md", "CMakeLists.txt", "idf_component.yml", "report.json",
+        "report.html", "memory.svg", "other_input.h",
+    }  # fmt: skip
+
+
+def test_a_frame_that_does_not_fit_is_refused_before_anything_is_measured(tmp_path):
+    path, out = tmp_path / "net.tflite", tmp_path / "out"
+    path.write_bytes(int8(network(keras.layers.Conv2D(4, 1)), io_type="float32"))
+    options = ["micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=1"]
+    words = "--input_format and --frame are for one picture"
+    assert_one_line(kerasseg(*options, "--input_format=rgb565"), "takes (1, 16, 16, 3) float32", words)
+    assert_one_line(kerasseg(*options, "--frame=32"), "--frame=32 is no size; write height,width")
+    assert_one_line(kerasseg(*options, "--input_format=rgb332"), "rgb332", "rgb565_swapped")
+    path.write_bytes(int8(network(keras.layers.Conv2D(4, 1))))
+    assert_one_line(kerasseg(*options, "--input_format=yuyv", "--frame=3,5"), "yuyv has two pixels in 4 bytes; give an even")
+    assert not out.exists()
 
 
 def test_pictures_of_a_folder(short_int8, tmp_path):

@@ -77,14 +77,17 @@ def compare(
         _time(report["rows"], [group[0] for group in groups], settings, log)
     else:
         report = comparison.join(known, report)
+    again = (output / "compare.json").is_file()
     files.write_json(output / "compare.json", report)
     files.write_text(output / "compare.md", comparison.markdown(report))
     files.write_text(output / "compare.csv", comparison.table_csv(report))
-    _draw(report, output, settings, log)
+    with_classes = _draw(report, output, settings, log)
+    if again and not with_classes:
+        (output / "classes.svg").unlink(missing_ok=True)  # of the comparison before
     rows = _segmented([group[0] for group in groups], split, settings.pictures)
     names = [group[0].run.config.model for group in groups]
     plots.segmented(rows, names=names, class_names=runs[0].run.class_names, path=output / "pictures.png")
-    _page(report, output)
+    _page(report, output, with_classes=with_classes)
     log(f"wrote compare.html, .md, .csv and .json and the figures to {output}")
     return report
 
@@ -197,8 +200,8 @@ def _time(rows: list[dict], runs: list[Finished], settings: CompareSettings, log
             row["files"][recipe]["arena"] = runtime.measure_arena(path.read_bytes()).to_json()
 
 
-def _draw(report: dict, output: Path, settings: CompareSettings, log: Log) -> None:
-    """The figures about numbers."""
+def _draw(report: dict, output: Path, settings: CompareSettings, log: Log) -> bool:
+    """The figures about numbers; returns whether there is one of the pair's classes."""
     plots.tradeoffs(comparison.tradeoffs(report), path=output / "tradeoffs.svg")
     by_model = {row["model"]: row for row in reversed(report["rows"])}
     pair = [by_model[name] for name in settings.pair if name in by_model]
@@ -206,14 +209,14 @@ def _draw(report: dict, output: Path, settings: CompareSettings, log: Log) -> No
         plots.class_iou([(row["model"], comparison.class_means(row)) for row in pair], path=output / "classes.svg")
     else:
         log(f"no classes.svg: --pair names {' and '.join(settings.pair)}, and not both are among the runs")
+    return len(pair) == 2
 
 
-def _page(report: dict, output: Path) -> None:
-    classes = output / "classes.svg"
+def _page(report: dict, output: Path, *, with_classes: bool) -> None:
     page = pages.compare(
         report,
         tradeoffs=(output / "tradeoffs.svg").read_text(encoding="utf-8"),
-        classes=classes.read_text(encoding="utf-8") if classes.is_file() else "",
+        classes=(output / "classes.svg").read_text(encoding="utf-8") if with_classes else "",
         pictures=(output / "pictures.png").read_bytes(),
     )
     files.write_text(output / "compare.html", page)

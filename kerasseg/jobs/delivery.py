@@ -1,6 +1,7 @@
 """An int8 file on its way to a microcontroller: what it is run on, and the folder that is written."""
 
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from kerasseg.data.letterbox import letterbox
 from kerasseg.data.pairing import is_picture
 from kerasseg.data.pictures import read_image
 from kerasseg.errors import InputError
+from kerasseg.jobs import exported
 from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import UNKNOWN, Understood, understand
 from kerasseg.lite.picture_input import picture_input
-from kerasseg.mcu import boards, firmware, measurement, runtime
+from kerasseg.mcu import boards, firmware, measurement, names, operators, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
@@ -55,19 +57,30 @@ def export(
     path, folder = Path(tflite), Path(output_dir)
     if not path.is_file():
         raise InputError(f"no file {path}; check --tflite")
-    firmware.check_name(settings.name)
+    request = firmware.Request(
+        name=settings.name or names.of_folder(folder), input_format=settings.input_format, frame=settings.frame,
+        tolerance_lsb=max(0, settings.tolerance_lsb),
+    )  # fmt: skip
+    names.check_name(request.name)
     if settings.board:
         boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
-    story = sidecar.hold_against(path, open_run(workdir) if workdir else None)
+    run = open_run(workdir) if workdir else None
+    story = sidecar.hold_against(path, run)
+    known = story or run
+    if known:
+        request = dataclasses.replace(request, class_names=known.class_names)
 
-    def measure() -> tuple[measurement.Measurement, dict[str, str]]:
+    def measure() -> tuple[measurement.Measurement, dict[str, str | bytes]]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
-        firmware.check(graph, file=path.name)
+        operators.check(graph, file=path.name)
         runtime.check_shapes(content, file=path.name)
+        asked = _in_range(request, _understand(path, settings, shown=bool(workdir or images)))
+        firmware.frame_of(graph, asked, file=path.name)  # refuses one that does not fit before anything takes time
         return measurement.measure(
-            content, _inputs(graph, path, workdir, images, settings), file=path.name, name=settings.name,
-            margin_percent=settings.arena_margin, accelerators=settings.accelerator, log=log,
+            content, _inputs(graph, path, workdir, images, settings), file=path.name, request=asked,
+            margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
+            accelerators=settings.accelerator, log=log,
         )  # fmt: skip
 
     if story is None:
@@ -78,13 +91,39 @@ def export(
     if understood.taken is not UNKNOWN:
         log(understood.line(path.name))
     report = found.to_json() | provenance() | {"input": understood.to_json(), "failures": measurement.failures(found, **limits)}
-    for name, text in sources.items():
-        files.write_text(folder / name, text)
-    plots.memory(found.memory["operators"], path=folder / "memory.svg")
-    files.write_json(folder / "report.json", report)
-    files.write_text(folder / "report.html", pages.micro(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
-    log(f"wrote {len(sources)} source files, report.json, report.html and memory.svg to {folder}")
+    report["files"] = exported.hashes(sources)
+    _write(folder, sources, report, log)
+    if request.input_format or request.frame != (0, 0):
+        log(f"{request.name}_input.h reads {_told(_in_range(request, understood), path)}")
+    log(f"wrote {len(sources)} source files in namespace {request.name}, report.json, report.html and memory.svg to {folder}")
     return report
+
+
+def _in_range(request: firmware.Request, understood: Understood) -> firmware.Request:
+    """With what input.h is to make of a camera's 0..255."""
+    return request if understood.taken is UNKNOWN else dataclasses.replace(request, taken=understood.taken.values)
+
+
+def _told(request: firmware.Request, path: Path) -> str:
+    """A frame in words, for whoever has exchanged height and width."""
+    frame = firmware.frame_of(Graph(path.read_bytes()), request, file=path.name)
+    assert frame is not None  # one was asked for, and refused where the file takes none
+    rows, columns = frame.size
+    return f"frames of {rows} rows of {columns} pixels, {frame.row_bytes} bytes a row: {frame.layout}, {frame.pixels.about}"
+
+
+def _write(folder: Path, sources: Mapping[str, str | bytes], report: dict, log: Callable[[str], None]) -> None:
+    """Puts an export in the place of the one that lies there; report.json first, which says what is of it."""
+    removed, kept = exported.remove_stale(folder, written=sources)
+    if removed:
+        log(f"removed {', '.join(removed)} of the export before")
+    if kept:
+        log(f"left {', '.join(kept)} of the export before, which somebody has changed since; remove what is not used")
+    files.write_json(folder / exported.REPORT, report)
+    for name, content in sources.items():
+        files.write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
+    plots.memory(report["memory"]["operators"], path=folder / "memory.svg")
+    files.write_text(folder / "report.html", pages.micro(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
 
 
 def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:

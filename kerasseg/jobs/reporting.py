@@ -139,7 +139,8 @@ def _hurting(run: Run, checked: dict[str, Any]) -> dict[str, Any]:
 def _exports(run: Run, asked: Sequence[Path], hashes: set[str]) -> list[dict[str, Any]]:
     """Reports of `kerasseg micro` about files of the run directory, and their figures."""
     found = []
-    for folder in [*asked, *(path.parent for path in sorted(run.directory.path.glob("*/arena.h")) if path.parent not in asked)]:
+    inside = dict.fromkeys(path.parent for path in sorted(run.directory.path.glob("*/*arena.h")))  # NAME_arena.h
+    for folder in [*asked, *(folder for folder in inside if folder not in asked)]:
         if not (folder / "report.json").is_file() or not (folder / "memory.svg").is_file():
             raise InputError(f"{folder} holds no export of kerasseg micro (report.json and memory.svg); check --micro")
         told = files.read_json(folder / "report.json")

@@ -5,6 +5,7 @@ from typing import Any
 
 from kerasseg.config import check_seed, setting
 from kerasseg.errors import InputError
+from kerasseg.mcu.pixels import LAYOUTS
 
 SAVED = ("overlay", "index", "mask", "json")
 
@@ -86,9 +87,21 @@ class CheckSettings:
 class ExportSettings:
     """What is compared, written and demanded of an int8 file for a microcontroller."""
 
-    name: str = setting("model", "C++ namespace of the sources")
+    name: str = setting("", "C++ namespace of the sources, and what their names begin with; empty takes the folder's name")
+    input_format: str = setting(
+        "",
+        "pixels of the camera, for input.h: rgb565 has its low byte first, yuyv and uyvy luma 16..235, ..._full 0..255; "
+        "empty takes rgb888, or grey for a file of one channel",
+        choices=tuple(LAYOUTS),
+    )
+    frame: tuple[int, int] = setting((0, 0), "height,width of the camera's frame, for input.h; 0,0 takes the file's own input")
     split: str = setting("val", "split of the run's data set to compare on")
     pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
+    tolerance_lsb: int = setting(
+        -1,
+        "steps by which outputs may differ from LiteRT's, and those of a device from the test vector; -1 takes 0, or 2 against "
+        "LiteRT's where the rounding of a product's scale is why",
+    )
     arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
     arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
     flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
@@ -103,6 +116,8 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if self.pictures < 0 or self.arena_margin < 0:
             raise InputError("--pictures and --arena_margin must be at least 0")
+        if not -1 <= self.tolerance_lsb <= 255:
+            raise InputError(f"--tolerance_lsb={self.tolerance_lsb} is out of range; give 0 to 255 steps, or leave it out")
 
 
 @dataclass(frozen=True)

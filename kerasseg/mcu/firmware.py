@@ -1,76 +1,60 @@
 """C++ sources of an int8 model for a project that has TFLite Micro."""
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from string import Template
 
 import numpy as np
 
 from kerasseg.errors import InputError
-from kerasseg.lite.flatbuffer import Graph, Operator
-from kerasseg.lite.recognition import unknown_operators
-from kerasseg.mcu import memory
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.mcu import class_map, ethos, frames, names, operators, vectors
+from kerasseg.mcu.cpp import commented, octets, template
+from kerasseg.mcu.scratch import cmsis_nn_scratch, round_up
+from kerasseg.mcu.vectors import Vector
 
-# What MicroMutableOpResolver can add: tensorflow/lite/micro/micro_mutable_op_resolver.h, without the signal library.
-_METHODS = """
-Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs BroadcastTo CallOnce Cast Ceil
-Concatenation Conv2D Cos CumSum DepthToSpace DepthwiseConv2D Dequantize Div DynamicUpdateSlice Elu Equal Exp ExpandDims Fill
-Floor FloorDiv FloorMod FullyConnected Gather GatherNd Greater GreaterEqual HardSwish If L2Normalization L2Pool2D LeakyRelu Less
-LessEqual Log LogicalAnd LogicalNot LogicalOr Logistic LogSoftmax MaxPool2D Maximum Mean Minimum MirrorPad Mul Neg NotEqual Pack
-Pad PadV2 Prelu Quantize ReadVariable ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor Round Rsqrt
-SelectV2 Shape Sin Slice Softmax SpaceToBatchNd SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StridedSlice Sub
-Sum Svdf Tanh Transpose TransposeConv UnidirectionalSequenceLSTM Unpack VarHandle While ZerosLike
-"""
-# TFLite's name without underscores -> what MicroMutableOpResolver calls it after "Add", from
-# tensorflow/lite/micro/micro_mutable_op_resolver.h, without the signal library.
-METHODS = {method.lower(): method for method in _METHODS.split()}
-
-INSTEAD = {
-    "TILE": "Resizing(interpolation='nearest'), which becomes RESIZE_NEAREST_NEIGHBOR",
-    "GELU": "a model with hard_swish, relu6 or relu",
-    "POW": "a product",
-    "FLEX": "operators of TFLite, not of TensorFlow",
+# File -> what the README says of it. Those whose names begin with the model's are seen by the rest of a firmware.
+FILES = {
+    "model_data.h": "the model, $size bytes, const and aligned: it stays in flash",
+    "model_data.cc": "",
+    "op_resolver.h": "a resolver with exactly its $count kinds of operators",
+    "arena.h": "the arena: $measured bytes, $scratch that CMSIS-NN's scratch adds, $margin bytes of margin",
+    "input.h": "from a camera's frame to the input tensor, a row at a time",
+    "class_map.h": "from the output tensor to classes, their names, colours and counts, without a buffer",
+    "test_vector.h": "one input and the output it must give",
+    "test_vector.cc": "",
+    "main.cc": "runs the test vector, compares, and says how long it took: flash this first",
+    "CMakeLists.txt": "makes this folder an ESP-IDF component, with `idf_component.yml`",
+    "idf_component.yml": "",
+    "README.md": "",
 }
-MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
-NAME = re.compile(r"[a-z][a-z0-9_]*")
-# Keywords (C++20, [lex.key]) and what the headers that the sources include call their own.
-_WORDS = """
-alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class co_await co_return
-co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do double dynamic_cast
-else enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq
-nullptr operator or or_eq private protected public register reinterpret_cast requires return short signed sizeof static
-static_assert static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using
-virtual void volatile wchar_t while xor xor_eq main std tflite flatbuffers gemmlowp ruy
-"""
-TAKEN = frozenset(_WORDS.split())
-TEMPLATES = (
-    "model_data.h", "model_data.cc", "op_resolver.h", "arena.h", "test_vector.h", "test_vector.cc", "main.cc",
-    "CMakeLists.txt", "idf_component.yml", "README.md",
-)  # fmt: skip
-
-# What the CMSIS-NN build of TFLite Micro replaces: tensorflow/lite/micro/kernels/cmsis_nn.
-CMSIS_NN = {
-    "ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MAXIMUM",
-    "MINIMUM", "MUL", "PAD", "SOFTMAX", "SVDF", "TRANSPOSE", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM",
-}  # fmt: skip
+# What else the README names: of an export, and of a folder inside it for an NPU.
+BESIDE = "| `report.json`, `report.html` | where the memory goes, what it was checked against |"
+NPU_BESIDE = "| `$file` | the file that Vela compiled, which is what `${prefix}model_data.cc` has |"
+UNNAMED = ("main.cc", "CMakeLists.txt", "idf_component.yml", "README.md")
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A test vector.
+class Request:
+    """What is asked of the sources.
 
     Attributes:
-        source: What the input is, in words.
-        inputs: Arrays as the file's inputs want them, in their order.
-        outputs: Arrays as the reference kernels give them.
+        name: C++ namespace, and what the names of headers begin with: lower-case letters, digits and underscores.
+        input_format: How the camera lays out a frame, a key of `pixels.LAYOUTS`; empty for rgb888.
+        frame: (height, width) of that frame; (0, 0) for the model's own.
+        class_names: One a class; empty where nobody knows.
+        tolerance_lsb: By how much a number of the test vector's output may differ on the device.
+        taken: pixels (..., channels), 0..255 -> what the network takes for them, float32.
     """
 
-    source: str
-    inputs: tuple[np.ndarray, ...]
-    outputs: tuple[np.ndarray, ...]
+    name: str = "model"
+    input_format: str = ""
+    frame: tuple[int, int] = (0, 0)
+    class_names: tuple[str, ...] = ()
+    tolerance_lsb: int = 0
+    taken: Callable[[np.ndarray], np.ndarray] = frames.as_they_are
 
 
 @dataclass(frozen=True)
@@ -82,7 +66,7 @@ class Memory:
         head_bytes: Of that, activations.
         tail_bytes: Of that, what stays.
         margin_percent: Added to it.
-        scratch_bytes: What CMSIS-NN makes it larger by (`arena_growth`).
+        scratch_bytes: What CMSIS-NN makes it larger by (`scratch.arena_growth`).
         version: Of the TFLite Micro that was measured.
     """
 
@@ -96,138 +80,131 @@ class Memory:
     @property
     def margin_bytes(self) -> int:
         """A multiple of 16."""
-        return _up(int(self.measured_bytes * self.margin_percent / 100), 16)
+        return round_up(int(self.measured_bytes * self.margin_percent / 100), 16)
 
 
-def check(graph: Graph, *, file: str) -> None:
-    """Refuses what TFLite Micro would refuse, or compute wrongly without a word.
-
-    Args:
-        graph: The file.
-        file: Its name, for the message.
+def frame_of(graph: Graph, request: Request, *, file: str) -> frames.Frame | None:
+    """The camera's frame and the model's input; None for a file that takes no picture in whole numbers.
 
     Raises:
-        InputError: a float, hybrid or uint8 model, an open size, an operator that TFLite Micro lacks, or weights outside the
-            flatbuffer.
+        InputError: a frame was asked for and the file takes no picture, or the two do not fit.
     """
-    if any(buffer.offset and buffer.offset > 1 for buffer in graph.model.buffers):
-        raise InputError(
-            f"{file} keeps weights outside the flatbuffer, where TFLite Micro reads nonsense; "
-            "write it again with the weights inside (files below 2 GB need no outside buffers)"
-        )
-    customs = [operator.custom for operator in graph.operators if operator.custom]
-    if customs:
-        raise InputError(f"{file} {unknown_operators(customs, runtime='TFLite Micro')}")
-    for operator in graph.operators:
-        if operator.name.replace("_", "").lower() not in METHODS:
-            where = graph.name(operator.outputs[0])
-            instead = INSTEAD.get(operator.name.split("_")[0], "an operator of the list in kerasseg/mcu/firmware.py")
-            raise InputError(f"{file} has {operator.name} (at {where}), which TFLite Micro lacks; use {instead}")
-    for tensor in {t for operator in graph.operators for t in operator.outputs}:
-        signature = graph.tensors[tensor].shapeSignature
-        if signature is not None and -1 in list(signature):
+    tensors = list(map(int, graph.model.subgraphs[0].inputs))
+    picture = frames.picture_of(graph, taken=request.taken) if len(tensors) == 1 else None
+    if picture is None:
+        if request.input_format or request.frame != (0, 0):
+            found = ", ".join(f"{graph.shape(tensor)} {graph.dtype(tensor)}" for tensor in tensors)
             raise InputError(
-                f"{file} has an open size {tuple(map(int, signature))} at {graph.name(tensor)}; "
-                "convert it with batch 1 and a fixed size"
+                f"{file} takes {found}; --input_format and --frame are for one picture (1, height, width, 3 or 1) in int8 or "
+                "uint8: convert it with --io_type=int8, or leave them out"
             )
-    old = [o for o in graph.operators if o.name in MULTIPLYING and graph.dtype(o.outputs[0]) == np.uint8]
-    if old:
-        raise InputError(
-            f"{file} computes in uint8 ({old[0].name} at {graph.name(old[0].outputs[0])}), as TFLite did before int8; "
-            "TFLite Micro has no such kernels: convert the model again"
-        )
-    computing = [o for o in graph.operators if o.name not in ("QUANTIZE", "DEQUANTIZE")]
-    floats = [o for o in computing if graph.dtype(o.outputs[0]) == np.float32]
-    if floats:
-        kind = "a float model" if len(floats) == len(computing) else "in part a float model (hybrid)"
-        raise InputError(
-            f"{file} is {kind}: {floats[0].name} at {graph.name(floats[0].outputs[0])} computes in float32; "
-            "convert it with --recipe=int8 or int8_qat, without --float_layers"
-        )
+        return None
+    size = picture.size if request.frame == (0, 0) else request.frame
+    layout = request.input_format or ("rgb888" if picture.channels == 3 else "grey")
+    return frames.Frame(layout, size, picture)
 
 
-def check_name(name: str) -> None:
-    """Raises InputError unless `name` can be a C++ namespace of its own."""
-    if not NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no C++ namespace here; use lower-case letters, digits and underscores")
-    if name in TAKEN:
-        raise InputError(f"{name!r} is a word of C++, or another library's namespace; give a name such as {name}_model")
-
-
-def operators(graph: Graph) -> dict[str, int]:
-    """Kind of operator -> how many, in order of first use."""
-    return dict(Counter(operator.name for operator in graph.operators))
-
-
-def cmsis_nn_scratch(graph: Graph) -> list[int]:
-    """Bytes of the scratch buffer that CMSIS-NN would ask for at each operator: the larger of its DSP and its Helium kernels'.
-
-    With the DSP extension a convolution copies two columns of its input as int16, rounded up to 4 values, and a depthwise one
-    a column (arm_convolve_s8_get_buffer_size_dsp, arm_depthwise_conv_s8_opt_get_buffer_size_dsp). With Helium a convolution
-    takes four columns as int8, rounded up to 16, and a depthwise one four blocks of 124 channels, whatever it has
-    (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. From CMSIS-NN's sources at 4ab83cc3;
-    programs linked for a Cortex-M7 and an M55 took what these say.
-    """
-    return [_scratch(graph, operator) for operator in graph.operators]
-
-
-def _scratch(graph: Graph, operator: Operator) -> int:
-    if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        return 0
-    _, height, width, channels = graph.shape(operator.inputs[1])
-    column, options = height * width * channels, operator.options
-    if operator.name == "CONV_2D":
-        if height == width == 1 and options.strideH == options.strideW == 1:
-            return 0
-        return max(2 * 2 * _up(column, 4), 4 * _up(column, 16))
-    if options.dilationHFactor != 1 or options.dilationWFactor != 1:
-        return 0
-    return max(2 * column, 4 * 124 * height * width)
-
-
-def _up(count: int, step: int) -> int:
-    return -(-count // step) * step
-
-
-def arena_growth(graph: Graph) -> int:
-    """Bytes by which scratch buffers of CMSIS-NN make the arena larger, a multiple of 16.
-
-    A scratch buffer lives while its operator runs: only where that and the live tensors together pass the peak of the tensors
-    does the arena grow.
-    """
-    alive = [one.live_bytes for one in memory.live(graph)]
-    together = [live + scratch for live, scratch in zip(alive, cmsis_nn_scratch(graph), strict=True)]
-    return _up(max(together) - max(alive), 16)
-
-
-def sources(content: bytes, *, file: str, sha256: str, name: str, room: Memory, vector: Vector) -> dict[str, str]:
+def sources(
+    content: bytes, *, file: str, sha256: str, request: Request, room: Memory, vector: Vector,
+    npu: ethos.Estimate | None = None,
+) -> dict[str, str]:  # fmt: skip
     """File name -> text of everything but the reports.
 
+    All that has a name for the linker lies in an inline namespace of this very export: two exports of one name in a firmware
+    share no symbol, where a linker would take the first's weights for both without a word.
+
     Args:
-        content: Of the .tflite file, which has passed `check`.
+        content: Of the .tflite file, which has passed `operators.check`.
         file: Its name.
         sha256: Its hash.
-        name: C++ namespace, lower-case letters, digits and underscores.
+        request: What is asked.
         room: For arena.h.
         vector: For test_vector.
+        npu: What Vela said, of a file that it has compiled.
 
     Raises:
-        InputError: a name that C++ does not take.
+        InputError: a name that C++ does not take, or a frame that does not fit the file.
     """
-    check_name(name)
+    names.check_name(request.name)
     graph = Graph(content)
-    methods = [METHODS[kind.replace("_", "").lower()] for kind in operators(graph)]
-    tensors = [("kTestInput", vector.inputs), ("kTestOutput", vector.outputs)]
-    tables = [", ".join(f"{{{prefix}{i}, sizeof({prefix}{i})}}" for i in range(len(arrays))) for prefix, arrays in tensors]
-    values = {
+    frame = frame_of(graph, request, file=file)
+    logits = class_map.logits_of(graph) if frame else None
+    values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
+    values["npu"] = _npu(npu)
+    values |= vectors.values(vector, prefix=f"{request.name}_", tolerance_lsb=request.tolerance_lsb, logits=logits)
+    if frame is None:
+        usage, left_out = "usage_tensors.md", ["input.h", "class_map.h"]
+    elif logits is None:
+        usage, left_out = "usage_frame.md", ["class_map.h"]
+        values |= frames.values(frame)
+    else:
+        usage, left_out = "usage_classes.md", []
+        known = len(request.class_names) == logits.classes
+        called = request.class_names if known else tuple(f"class {i}" for i in range(logits.classes))
+        values |= frames.values(frame) | class_map.values(logits, frame, class_names=called)
+    values["usage"] = template(usage).substitute(values)
+    written = [target for target in FILES if target not in left_out]
+    return _rendered(written, values, {"arena.h": "arena_npu.h"} if npu else {})
+
+
+def npu_sources(
+    content: bytes, npu: ethos.Estimate, *, request: Request, room: Memory, vector: Vector
+) -> dict[str, str | bytes]:  # fmt: skip
+    """File name -> content of a folder for an accelerator: NAME_vela.tflite and its sources, in a namespace of their own.
+
+    Args:
+        content: Of the compiled file.
+        npu: What Vela said of it.
+        request: What is asked; NAME is its name.
+        room: Of the file before Vela, whose tail is the bound of this one's.
+        vector: Of the file before Vela.
+    """
+    request = dataclasses.replace(request, name=f"{request.name}_vela")
+    scratch = max(cmsis_nn_scratch(Graph(content)))
+    room = dataclasses.replace(
+        room, measured_bytes=npu.head_bytes + room.tail_bytes, head_bytes=npu.head_bytes, scratch_bytes=round_up(scratch, 16)
+    )  # fmt: skip
+    file, sha256 = f"{request.name}.tflite", hashlib.sha256(content).hexdigest()
+    texts = sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector, npu=npu)
+    return {f"{npu.accelerator}/{name}": text for name, text in (texts | {file: content}).items()}
+
+
+def _npu(npu: ethos.Estimate | None) -> str:
+    """The README's part about an accelerator."""
+    if npu is None:
+        return ""
+    left = f"{len(npu.cpu_operators)} are left to the CPU: {', '.join(npu.cpu_operators)}"
+    return template("npu.md").substitute(
+        accelerator=npu.accelerator, arch=npu.accelerator.split("-")[1], vela=npu.version, system=npu.system,
+        memory_mode=npu.memory_mode, npu_operators=npu.npu_operators,
+        on_cpu=left if npu.cpu_operators else "none is left to the CPU",
+    )  # fmt: skip
+
+
+def _rendered(written: Sequence[str], values: dict[str, object], instead: Mapping[str, str]) -> dict[str, str]:
+    tag = "x" + hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:8]
+    values = values | {"tag": tag, "guard": f"{values['name']}_{tag}".upper()}
+    rows = ((target, Template(text).substitute(values)) for target, text in FILES.items() if target in written and text)
+    beside = Template(NPU_BESIDE).substitute(values) if instead else BESIDE
+    values["files"] = "\n".join([*(f"| `{_called(target, values)}` | {text} |" for target, text in rows), beside])
+    return {_called(target, values): template(instead.get(target, target)).substitute(values) for target in written}
+
+
+def _called(target: str, values: dict[str, object]) -> str:
+    return target if target in UNNAMED else f"{values['prefix']}{target}"
+
+
+def _values(content: bytes, graph: Graph, *, file: str, sha256: str, name: str, room: Memory) -> dict[str, object]:
+    calls = operators.calls(graph)
+    return {
         "file": file,
         "sha256": sha256,
         "name": name,
-        "guard": name.upper(),
+        "prefix": f"{name}_",
         "size": len(content),
-        "bytes": _bytes(content),
-        "count": len(methods),
-        "calls": "\n".join(f"  if (resolver.Add{method}() != kTfLiteOk) return kTfLiteError;" for method in methods),
+        "bytes": octets(content),
+        "count": len(calls),
+        "calls": "\n".join(f"  if (resolver.{call} != kTfLiteOk) return kTfLiteError;" for call in calls),
         "version": room.version,
         "measured": room.measured_bytes,
         "head": room.head_bytes,
@@ -235,35 +212,8 @@ def sources(content: bytes, *, file: str, sha256: str, name: str, room: Memory, 
         "margin": room.margin_bytes,
         "margin_percent": f"{room.margin_percent:g}",
         "scratch": room.scratch_bytes,
-        "source": vector.source,
-        "inputs": len(vector.inputs),
-        "outputs": len(vector.outputs),
-        "arrays": "".join(
-            f"alignas(16) const unsigned char {prefix}{i}[] = {{\n{_bytes(array.tobytes())}\n}};\n\n"
-            for prefix, arrays in tensors for i, array in enumerate(arrays)
-        ),
-        "input_table": tables[0],
-        "output_table": tables[1],
         "tensors": "\n".join(_describe(graph)),
-    }  # fmt: skip
-    segments = _segmentation(graph)
-    row = "| `class_map.h` | the class of a pixel from the output tensor, without a buffer |\n"
-    values["class_map_row"] = row if segments else ""
-    texts = {target: template(target).substitute(values) for target in TEMPLATES}
-    return texts | ({"class_map.h": template("class_map.h").substitute(values | segments)} if segments else {})
-
-
-def _segmentation(graph: Graph) -> dict:
-    """Sizes for class_map.h, where a file takes one picture and gives its logits in int8; else empty."""
-    ends = (*graph.model.subgraphs[0].inputs, *graph.model.subgraphs[0].outputs)
-    shapes = [graph.shape(int(tensor)) for tensor in ends]
-    if len(shapes) != 2 or any(len(shape) != 4 for shape in shapes) or graph.dtype(int(ends[1])) != np.int8:
-        return {}
-    (_, height, width, channels), (_, rows, columns, classes) = shapes
-    stride = height // rows
-    if channels not in (1, 3) or (stride * rows, stride * columns) != (height, width) or classes < 2:
-        return {}  # no picture, or no map of classes
-    return {"height": height, "width": width, "classes": classes, "stride": stride, "type": "int8_t"}
+    }
 
 
 def _describe(graph: Graph) -> Iterable[str]:
@@ -278,13 +228,3 @@ def _grid(graph: Graph, tensor: int) -> str:
         return ""
     zero_point = int(graph.tensors[tensor].quantization.zeroPoint[0])
     return f", value = {scales[0]:.8g} * (number - ({zero_point}))"
-
-
-def template(name: str) -> Template:
-    """A file of templates/, to be substituted."""
-    return Template((resources.files("kerasseg.mcu") / "templates" / f"{name}.in").read_text(encoding="utf-8"))
-
-
-def _bytes(content: Sequence[int], *, columns: int = 20) -> str:
-    digits = [f"0x{byte:02x}," for byte in content]
-    return "\n".join("    " + "".join(digits[i : i + columns]) for i in range(0, len(digits), columns))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import boards, ethos, firmware, memory, runtime
+from kerasseg.mcu import boards, class_map, differences, ethos, firmware, memory, operators, runtime, scratch, vectors
 
 KIB = 1024
 
@@ -36,13 +36,14 @@ class Measurement:
         bytes: Its length, which is the flash it takes.
         macs: Multiply-accumulates of a run.
         tflite_micro: Version of the interpreter that measured.
-        operators: Kind -> how many, and whether CMSIS-NN has a kernel of that kind.
+        operators: Kind -> how many, and how many of those CMSIS-NN computes.
         arena: As TFLite Micro's recorder counts it.
         margin_percent: Added to the arena in arena.h.
         margin_bytes: The same in bytes, a multiple of 16.
         scratch_bytes: What CMSIS-NN's scratch buffers make the arena larger by.
         source: What it was run on, in words.
         exactness: Beside LiteRT's reference kernels.
+        differences: What is accepted of those, and why they are.
         memory: Live tensors of every operator, the peak, and what would lower it (`memory.report`).
         unknown: What was not measured, a sentence each.
         accelerators: Vela's estimates.
@@ -61,6 +62,7 @@ class Measurement:
     scratch_bytes: int
     source: str
     exactness: runtime.Exactness
+    differences: differences.Differences
     memory: dict
     unknown: tuple[str, ...]
     accelerators: tuple[ethos.Estimate, ...]
@@ -89,24 +91,26 @@ def measure(
     inputs: Inputs,
     *,
     file: str,
-    name: str = "model",
+    request: firmware.Request,
     margin_percent: float = 10.0,
+    tolerance_lsb: int = -1,
     accelerators: Sequence[str] = (),
     log: Callable[[str], None] = lambda line: None,
-) -> tuple[Measurement, dict[str, str]]:
+) -> tuple[Measurement, dict[str, str | bytes]]:
     """Runs a file in TFLite Micro's own interpreter and holds it against LiteRT's reference kernels.
 
     Args:
-        content: Of the int8 .tflite file, which has passed `firmware.check` and `runtime.check_shapes`.
+        content: Of the int8 .tflite file, which has passed `operators.check` and `runtime.check_shapes`.
         inputs: At least one run.
         file: The file's name.
-        name: C++ namespace of the sources.
+        request: What is asked of the sources.
         margin_percent: Added to the measured arena.
+        tolerance_lsb: Steps by which an output may differ; -1 for what `differences.judge` accepts.
         accelerators: Keys of `ethos.ACCELERATORS` to compile for with Vela.
         log: Gets a line a stage.
 
     Returns:
-        What was measured, and file name -> text of the sources.
+        What was measured, and file name -> content of the sources, and of what Vela compiled.
 
     Raises:
         InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
@@ -116,17 +120,21 @@ def measure(
     arena = runtime.measure_arena(content)
     room = firmware.Memory(
         arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
-        scratch_bytes=firmware.arena_growth(graph), version=runtime.version(),
+        scratch_bytes=scratch.arena_growth(graph), version=runtime.version(),
     )  # fmt: skip
-    estimates = []
+    made = []
     for accelerator in accelerators:
         log(f"compiling for {accelerator} with Vela")
-        estimates.append(ethos.estimate(content, accelerator=accelerator))
+        made.append(ethos.compiled(content, accelerator=accelerator))
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
-    vector = firmware.Vector(f"the first of {inputs.source}", tuple(batches[0]), tuple(outputs[0]))
-    sources = firmware.sources(content, file=file, sha256=sha256, name=name, room=room, vector=vector)
+    apart = differences.judge(content, batches, outputs, exactness=exactness, tolerance_lsb=tolerance_lsb)
+    vector = _vector(graph, inputs.source, batches, outputs)
+    sources: dict[str, str | bytes] = {}
+    sources |= firmware.sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector)
+    for npu, compiled in made:
+        sources |= firmware.npu_sources(compiled, npu, request=request, room=room, vector=vector)
     needed = arena.total_bytes + room.scratch_bytes + room.margin_bytes
     found = Measurement(
         file=file,
@@ -141,17 +149,29 @@ def measure(
         scratch_bytes=room.scratch_bytes,
         source=inputs.source,
         exactness=exactness,
+        differences=apart,
         memory=memory.report(graph),
         unknown=_unknown(room),
-        accelerators=tuple(estimates),
+        accelerators=tuple(npu for npu, _ in made),
         boards=tuple(boards.fit(one, flash_bytes=len(content), arena_bytes=needed) for one in boards.BOARDS),
     )
     return found, sources
 
 
+def _vector(
+    graph: Graph, source: str, batches: Sequence[Sequence[np.ndarray]], outputs: Sequence[Sequence[np.ndarray]]
+) -> vectors.Vector:  # fmt: skip
+    """The run in whose output most classes are, the first of them: a map of one class would show little."""
+    logits, best = class_map.logits_of(graph), 0
+    if logits:
+        counts = [len(np.unique(class_map.class_ids(one[0], stride=logits.stride))) for one in outputs]
+        best = counts.index(max(counts))
+    return vectors.Vector(f"number {best + 1} of {source}", tuple(batches[best]), tuple(outputs[best]))
+
+
 def _operators(graph: Graph) -> dict[str, dict]:
-    counts = firmware.operators(graph)
-    return {kind: {"count": count, "cmsis_nn": kind in firmware.CMSIS_NN} for kind, count in counts.items()}
+    fast = operators.optimized(graph)
+    return {kind: {"count": count, "cmsis_nn": fast.get(kind, 0)} for kind, count in operators.count(graph).items()}
 
 
 def _unknown(room: firmware.Memory) -> tuple[str, ...]:
@@ -159,6 +179,9 @@ def _unknown(room: firmware.Memory) -> tuple[str, ...]:
         "Not measured: scratch buffers of optimized kernels, which the wheel does not have. By CMSIS-NN's formulas, the larger "
         f"of DSP and Helium, they make the arena {room.scratch_bytes} bytes larger, which arena.h adds.",
         "Not measured: the tail on a 32-bit chip. Pointers have 8 bytes where this was measured, 4 there: it is smaller.",
+        f"Not measured here: the program. Boards are held against file and arena, {boards.CODE_BYTES / KIB:.0f} KiB of code "
+        f"and {(boards.STATIC_BYTES + boards.STACK_BYTES) / KIB:.1f} KiB of data and stack, which a program of seven kinds of "
+        "operators with CMSIS-NN took on a Cortex-M7; yours has more.",
     )
 
 
@@ -175,9 +198,10 @@ def failures(
     """
     said = []
     exact, needed_kib, flash_kib = (found.exactness, found.needed_bytes / KIB, found.bytes / KIB)
-    if exact.equal < exact.runs:
+    if exact.equal < exact.runs and not 0 < exact.largest_difference <= found.differences.tolerance_lsb:
         said.append(
-            f"{exact.runs - exact.equal} of {exact.runs} outputs differ from LiteRT's reference kernels; "
+            f"{exact.runs - exact.equal} of {exact.runs} outputs differ from LiteRT's reference kernels, by up to "
+            f"{exact.largest_difference} steps, accepted are {found.differences.tolerance_lsb} (--tolerance_lsb); "
             f"the first operator is {exact.first_operator}"
         )
     if arena_budget_kib and needed_kib > arena_budget_kib:

@@ -81,14 +81,15 @@ def peak(found: list[Live]) -> Live:
 
 
 def savings(graph: Graph) -> list[Saving]:
-    """What would lower the peak: logits without their last resize, a smaller input, an earlier cut."""
+    """What would lower the peak, or spare flash: logits without their last resize, a smaller input, an earlier cut."""
     now = live(graph)
     top = peak(now).live_bytes
     found = []
 
     def add(change: str, then: list[Live], flash_bytes: int = 0) -> None:
         lower = peak(then).live_bytes
-        found.append(Saving(change, lower, top - lower, flash_bytes))
+        if lower < top or flash_bytes:
+            found.append(Saving(change, lower, top - lower, flash_bytes))
 
     end = graph.operators[-1]
     if end.name.startswith("RESIZE_"):

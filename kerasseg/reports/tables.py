@@ -60,6 +60,24 @@ def check(report: dict) -> str:
     return "\n".join(lines)
 
 
+def differences(exactness: dict, found: dict) -> str:
+    """A sentence on outputs that are not LiteRT's to the bit, of a report of `kerasseg.jobs.export`."""
+    said = f"by up to {exactness['largest_difference']} step(s), accepted are {found['tolerance_lsb']}"
+    if found["other_classes"] is not None:
+        said += f"; {100 * found['other_classes']:.3f} % of the pixels have another class"
+    said += f"; first at {exactness['first_operator']}"
+    if found["because_of_scales"]:
+        said += (
+            ": LiteRT forms the scale of a product in float32, TFLite Micro in double, and both are right within half a step"
+        )
+    return said
+
+
+def _saved(one: dict) -> list[str]:
+    parts = (("", "saved_bytes", 1), ("flash ", "flash_bytes", 0))
+    return [f"{where}-{one[name] / KIB:.{digits}f} KiB" for where, name, digits in parts if one[name]]
+
+
 def micro(report: dict) -> str:
     """The report of `kerasseg.jobs.export`."""
     arena, peak = report["arena"], report["memory"]["peak"]
@@ -72,21 +90,23 @@ def micro(report: dict) -> str:
         f"smallest that ran {arena['smallest_bytes'] / KIB:.1f} KiB",
         f"peak              {peak['live_bytes'] / KIB:.1f} KiB alive at {peak['layer']} ({peak['operator']})",
     ]
-    lines += [
-        f"  -{one['saved_bytes'] / KIB:.1f} KiB with {one['change']}"
-        + (f", flash -{one['flash_bytes'] / KIB:.0f} KiB" if one["flash_bytes"] else "")
-        for one in report["memory"]["savings"]
-    ]
+    lines += [f"  {', '.join(_saved(one))} with {one['change']}" for one in report["memory"]["savings"]]
     kinds = ", ".join(f"{one['count']} {kind}" for kind, one in report["operators"].items())
-    slow = ", ".join(kind for kind, one in report["operators"].items() if not one["cmsis_nn"])
+    slower = {kind: one["count"] - one["cmsis_nn"] for kind, one in report["operators"].items()}
+    slow = ", ".join(f"{count} {kind}" for kind, count in slower.items() if count)
     lines += [f"operators         {kinds}", f"without CMSIS-NN  {slow or 'none'}"]
     found = report["exactness"]
     lines.append(f"bit-exact         {found['equal']} of {found['runs']} ({report['source']})")
+    if found["equal"] < found["runs"]:
+        lines.append(f"  {differences(found, report['differences'])}")
     for one in report["accelerators"]:
         left = f"{len(one['cpu_operators'])} operator(s) on the CPU" + (", not counted" if one["cpu_operators"] else "")
         lines.append(f"{one['accelerator']:<17} {one['npu_ms']:.2f} ms (Vela's estimate, {one['clock_mhz']:.0f} MHz), {left}")
+        lines.append(
+            f"  {one['file_bytes'] / KIB:.1f} KiB of flash, {one['head_bytes'] / KIB:.1f} KiB of activations in the arena"
+        )
         lines += [f"  CPU: {operator}" for operator in one["cpu_operators"]]
-    lines.append("boards            room left beside file and arena, KiB: flash, RAM")
+    lines.append("boards            room left beside file, arena and a program's code and stack, KiB: flash, RAM")
     for one in report["boards"]:
         verdict = "fits" if one["fits"] else "NO"
         lines.append(

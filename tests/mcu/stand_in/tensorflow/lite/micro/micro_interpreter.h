@@ -1,4 +1,4 @@
-// Stands in for TFLite Micro's interpreter: given the test vector's input it gives the test vector's output, with one
+// Stands in for TFLite Micro's interpreter: given the input of STAND_IN_NAME's test vector it gives the output of it, with one
 // byte changed where STAND_IN_FLIP is defined, or nothing at all where the arena is smaller than STAND_IN_ARENA.
 #ifndef STAND_IN_MICRO_INTERPRETER_H_
 #define STAND_IN_MICRO_INTERPRETER_H_
@@ -7,9 +7,10 @@
 #include <cstring>
 #include <vector>
 
-#include "test_vector.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
+
+#include STAND_IN_VECTOR
 
 #ifndef STAND_IN_ARENA
 #define STAND_IN_ARENA 1
@@ -22,8 +23,8 @@ class MicroInterpreter {
   template <unsigned int tOpCount>
   MicroInterpreter(const Model*, const MicroMutableOpResolver<tOpCount>& resolver, std::uint8_t*, std::size_t size)
       : ready_(resolver.count() == tOpCount && size >= STAND_IN_ARENA),
-        in_(model::kTestInputs[0].size),
-        out_(model::kTestOutputs[0].size),
+        in_(STAND_IN_NAME::kTestInputs[0].size),
+        out_(STAND_IN_NAME::kTestOutputs[0].size),
         input_{in_.size(), {in_.data()}},
         output_{out_.size(), {out_.data()}} {}
 
@@ -33,8 +34,8 @@ class MicroInterpreter {
   std::size_t arena_used_bytes() const { return STAND_IN_ARENA; }
 
   TfLiteStatus Invoke() {
-    if (std::memcmp(in_.data(), model::kTestInputs[0].data, in_.size()) != 0) return kTfLiteError;
-    std::memcpy(out_.data(), model::kTestOutputs[0].data, out_.size());
+    if (std::memcmp(in_.data(), STAND_IN_NAME::kTestInputs[0].data, in_.size()) != 0) return kTfLiteError;
+    std::memcpy(out_.data(), STAND_IN_NAME::kTestOutputs[0].data, out_.size());
 #ifdef STAND_IN_FLIP
     out_[out_.size() / 2] ^= 1;
 #endif

@@ -3,6 +3,7 @@
 #define STAND_IN_MICRO_MUTABLE_OP_RESOLVER_H_
 
 #include <cstddef>
+#include <cstdint>
 
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
 
@@ -10,21 +11,31 @@ struct TfLiteTensor {
   std::size_t bytes;
   union {
     char* raw;
+    std::int8_t* int8;
   } data;
 };
 
+struct TFLMRegistration {};
+
 namespace tflite {
+
+// In TFLite Micro's kernels/{add,conv,depthwise_conv,mul}.h, which its resolver includes.
+inline TFLMRegistration Register_ADD_INT8() { return {}; }
+inline TFLMRegistration Register_CONV_2D_INT8() { return {}; }
+inline TFLMRegistration Register_DEPTHWISE_CONV_2D_INT8() { return {}; }
+inline TFLMRegistration Register_MUL_INT8() { return {}; }
 
 template <unsigned int tOpCount>
 class MicroMutableOpResolver {
  public:
-  TfLiteStatus AddAdd() { return Count(); }
-  TfLiteStatus AddConcatenation() { return Count(); }
-  TfLiteStatus AddConv2D() { return Count(); }
-  TfLiteStatus AddDepthwiseConv2D() { return Count(); }
-  TfLiteStatus AddMean() { return Count(); }
-  TfLiteStatus AddMul() { return Count(); }
-  TfLiteStatus AddResizeBilinear() { return Count(); }
+  TfLiteStatus AddAdd(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddConcatenation(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddConv2D(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddDepthwiseConv2D(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddEthosU() { return Count(); }
+  TfLiteStatus AddMean(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddMul(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddResizeBilinear(const TFLMRegistration& = {}) { return Count(); }
   unsigned int count() const { return count_; }
 
  private:

@@ -1,0 +1,46 @@
+"""Scratch buffers of CMSIS-NN, which the wheel of TFLite Micro does not have: from the formulas in its sources."""
+
+from kerasseg.lite.flatbuffer import Graph, Operator
+from kerasseg.mcu import memory
+
+
+def cmsis_nn_scratch(graph: Graph) -> list[int]:
+    """Bytes of the scratch buffer that CMSIS-NN would ask for at each operator: the larger of its DSP and its Helium kernels'.
+
+    With the DSP extension a convolution copies two columns of its input as int16, rounded up to 4 values, and a depthwise one
+    a column (arm_convolve_s8_get_buffer_size_dsp, arm_depthwise_conv_s8_opt_get_buffer_size_dsp). With Helium a convolution
+    takes four columns as int8, rounded up to 16, and a depthwise one four blocks of 124 channels, whatever it has
+    (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. From CMSIS-NN's sources at 4ab83cc3;
+    programs linked for a Cortex-M7 and an M55 took what these say.
+    """
+    return [_scratch(graph, operator) for operator in graph.operators]
+
+
+def _scratch(graph: Graph, operator: Operator) -> int:
+    if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return 0
+    _, height, width, channels = graph.shape(operator.inputs[1])
+    column, options = height * width * channels, operator.options
+    if operator.name == "CONV_2D":
+        if height == width == 1 and options.strideH == options.strideW == 1:
+            return 0
+        return max(2 * 2 * round_up(column, 4), 4 * round_up(column, 16))
+    if options.dilationHFactor != 1 or options.dilationWFactor != 1:
+        return 0
+    return max(2 * column, 4 * 124 * height * width)
+
+
+def round_up(count: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-count // step) * step
+
+
+def arena_growth(graph: Graph) -> int:
+    """Bytes by which scratch buffers of CMSIS-NN make the arena larger, a multiple of 16.
+
+    A scratch buffer lives while its operator runs: only where that and the live tensors together pass the peak of the tensors
+    does the arena grow.
+    """
+    alive = [one.live_bytes for one in memory.live(graph)]
+    together = [live + scratch for live, scratch in zip(alive, cmsis_nn_scratch(graph), strict=True)]
+    return round_up(max(together) - max(alive), 16)
