@@ -98,6 +98,7 @@ def measure(options: LoopOptions) -> dict:
         "model": options.model,
         "size": list(options.size),
         "batch_size": options.batch_size,
+        "steps": options.steps,
         "processors": os.cpu_count(),
         "rows": rows,
         **provenance(),

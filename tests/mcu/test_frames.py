@@ -9,7 +9,7 @@ import pytest
 
 from kerasseg.data.letterbox import PAD_VALUE, letterbox, restore
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.interpreter import quantize
+from kerasseg.lite.tensors import quantize
 from kerasseg.mcu import frames
 from kerasseg.mcu.cpp import template
 from kerasseg.mcu.pixels import LAYOUTS

@@ -1,0 +1,49 @@
+"""Tables about speed and memory past a few hundred pictures, from results/*.json."""
+
+from pathlib import Path
+
+from kerasseg import files
+
+
+def scoring_table(results: Path) -> str:
+    """Milliseconds of scoring."""
+    found = files.read_json(results / "scoring.json")
+    lines = [
+        "| labels | classes | logits | class ids | confusion | boundary | a picture, beside the network |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in found["rows"]:
+        ms, (height, width) = row["ms"], row["size"]
+        parts = " | ".join(f"{ms[name]:.1f} ms" for name in ("class_ids", "confusion", "boundary_confusion"))
+        stride = f"1/{row['logits_stride']}"
+        lines.append(f"| {height}x{width} | {row['classes']} | {stride} | {parts} | {ms['eight_pictures'] / 8:.1f} ms |")
+    return "\n".join(
+        [*lines, "", f"{found['method']}; {found['processors']} processors, {found['cpu']}; the machine was not idle."]
+    )
+
+
+def loss_table(results: Path) -> str:
+    """Memory and time of the loss of many classes."""
+    found = files.read_json(results / "loss_memory.json")
+    lines = ["| backend | form | tensors of the logits' size | seconds |", "|---|---|---:|---:|"]
+    for row in found["rows"]:
+        lines.append(f"| {row['backend']} | {row['form']} | {row['tensors']:.1f} | {row['seconds']:.1f} |")
+    shape = " x ".join(map(str, (found["batch_size"], *found["size"], found["classes"])))
+    return "\n".join([*lines, "", f"Logits of {shape}: {found['method']}; {found['cpu']}; the machine was not idle."])
+
+
+def loop_table(results: Path) -> str:
+    """A step of `train` beside a bare one."""
+    found = files.read_json(results / "training_loop.json")
+    lines = ["| backend | bare step | step of `train` | ratio | of it, waiting |", "|---|---:|---:|---:|---:|"]
+    for row in found["rows"]:
+        waited = 100 * row["waited"] / (row["train"] * found["steps"])
+        steps = " | ".join(f"{1000 * row[name]:.0f} ms" for name in ("bare", "train"))
+        lines.append(f"| {row['backend']} | {steps} | {row['ratio']:.3f} | {waited:.0f} % |")
+    height, width = found["size"]
+    return "\n".join(
+        [*lines, "", f"`{found['model']}`, {found['batch_size']} crops of {height}x{width}; {found['method']}; {found['cpu']}."]
+    )
+
+
+BLOCKS = {"scoring": scoring_table, "loss_memory": loss_table, "training_loop": loop_table}
