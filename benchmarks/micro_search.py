@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +55,15 @@ def candidates() -> list:
     return specs
 
 
-def measure(spec, *, side: int, num_classes: int) -> dict:
-    """One row."""
+def spec_of(row: dict):
+    """The ModelSpec of a row; what rows of that time had no field for is as it is by default."""
+    from kerasseg.models import ModelSpec
+
+    return ModelSpec(**row["spec"] | {"rates": tuple(row["spec"]["rates"])})
+
+
+def measure(spec, *, side: int, num_classes: int) -> tuple[dict, bytes]:
+    """One row, and the int8 file that it speaks of."""
     import keras
     from latency import settled
 
@@ -70,10 +76,11 @@ def measure(spec, *, side: int, num_classes: int) -> dict:
     representative = calibration.representative(iter(images))
     model = settled(spec, images, num_classes=num_classes)
     content = int8.quantize(int8.prepare_model(model, representative))
-    return {
+    row = {
         "side": side, "spec": dataclasses.asdict(spec), "parameters": model.count_params(), "flash_bytes": len(content),
         "macs": count_macs(model)["total"], "arena": mcu.measure_arena(content).to_json(),
     }  # fmt: skip
+    return row, content
 
 
 def main(options: SearchOptions) -> None:
@@ -82,11 +89,10 @@ def main(options: SearchOptions) -> None:
     path = Path(options.output)
     rows = files.read_json(path)["rows"] if path.is_file() else []
     for side, spec in itertools.product(options.sides, candidates()):
-        wanted = json.loads(json.dumps(dataclasses.asdict(spec)))
-        if any(row["side"] == side and row["spec"] == wanted for row in rows):
+        if any(row["side"] == side and spec_of(row) == spec for row in rows):
             continue
-        rows.append(measure(spec, side=side, num_classes=options.num_classes))
-        last = rows[-1]
+        last, _ = measure(spec, side=side, num_classes=options.num_classes)
+        rows.append(last)
         shown = {key: last[key] for key in ("flash_bytes", "macs")} | last["arena"]
         print(side, spec, shown, file=sys.stderr, flush=True)
         files.write_json(path, {"num_classes": options.num_classes, "rows": rows, **provenance()})

@@ -16,10 +16,11 @@ from kerasseg.errors import InputError
 
 CONVERT = Path(__file__).resolve().parent.parent / "tflite" / "convert.py"
 
-# Row -> number of seeds. The paper's five, what else could have been cut, and kerasseg's own.
+# Row -> number of seeds. The paper's five, what else could have been cut, kerasseg's own, and those on minimalistic backbones.
 ROWS = {
     "v3large": 2, "v3large_sliced": 2, "v3small": 1, "v3small_sliced": 1, "v3large_tuned": 2, "v3large_thin": 1,
     "v3large_half": 1, "edge_sliced": 1, "edge_small": 1, "micro_160": 1, "micro_128": 1, "micro_96": 1,
+    "edge_mini": 1, "edge_mini_small": 1, "micro_mini_160": 1, "micro_mini_128": 1, "micro_mini_96": 1,
 }  # fmt: skip
 
 RECIPE = {
@@ -39,6 +40,8 @@ class PaperOptions:
     models: tuple[str, ...] = setting(tuple(ROWS), "the rows to make; the table holds every row that is finished")
     large_weights: str = setting("imagenet", "backbone weights of V3-Large: imagenet, none, or a .npz or .weights.h5 file")
     small_weights: str = setting("imagenet", "the same of V3-Small")
+    large_minimalistic_weights: str = setting("imagenet", "the same of the minimalistic V3-Large")
+    small_minimalistic_weights: str = setting("imagenet", "the same of the minimalistic V3-Small")
     precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
     steps: tuple[str, ...] = setting(("train", "convert", "compare"), "which of these to do")
     rehearsal: bool = setting(
@@ -66,7 +69,10 @@ def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]
     from kerasseg.models import get_spec
 
     spec = get_spec(model)
-    weights = options.large_weights if spec.backbone == "large" else options.small_weights
+    weights = {
+        ("large", False): options.large_weights, ("large", True): options.large_minimalistic_weights,
+        ("small", False): options.small_weights, ("small", True): options.small_minimalistic_weights,
+    }[spec.backbone, spec.minimalistic]  # fmt: skip
     if spec.alpha != 1:
         weights = "none"  # keras.applications has weights of width 1 and 0.75 alone, the files of width 1
     run = options.folder / f"{model}_{seed}"

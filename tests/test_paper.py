@@ -23,7 +23,10 @@ def _given(step):
 
 
 def test_every_row_is_trained_by_one_recipe(paper):
-    options = paper.PaperOptions(data_dir="CamVid", large_weights="large.npz", small_weights="small.npz")
+    options = paper.PaperOptions(
+        data_dir="CamVid", large_weights="large.npz", small_weights="small.npz",
+        large_minimalistic_weights="large-minimalistic.npz", small_minimalistic_weights="small-minimalistic.npz",
+    )  # fmt: skip
     apart = {"model", "backbone_weights", "seed", "workdir"}
     recipes = set()
     for model, seeds in paper.ROWS.items():
@@ -33,7 +36,7 @@ def test_every_row_is_trained_by_one_recipe(paper):
             assert train.backend is None  # what the caller set
             recipes.add(tuple(sorted((name, value) for name, value in given.items() if name not in apart)))
             spec = get_spec(model)
-            expected = {"large": "large.npz", "small": "small.npz"}[spec.backbone] if spec.alpha == 1 else "none"
+            expected = f"{spec.backbone}{'-minimalistic' * spec.minimalistic}.npz" if spec.alpha == 1 else "none"
             assert (given["model"], given["seed"], given["backbone_weights"]) == (model, str(seed), expected)
     assert len(recipes) == 1
     assert {"v3large": 2, "v3large_sliced": 2}.items() <= paper.ROWS.items()

@@ -41,7 +41,7 @@ def build_model(
 
     Returns:
         A functional model from image (B, H, W, 3), values 0..255, to logits (B, H / s, W / s, num_classes) float32 with s
-        the spec's `logits_stride`, 1 in all but the micro_* rows.
+        the spec's `logits_stride`, 1 in all but the micro_* and edge_mini* rows.
 
     Raises:
         InputError: an unknown name, a size that does not divide, or a number of classes that labels cannot have.

@@ -53,7 +53,9 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
         stride `spec.output_stride`.
     """
     known = BACKBONES[spec.backbone]
-    reference = known.build(input_shape=(*size, 3), alpha=spec.alpha, include_top=False, weights=None)
+    reference = known.build(
+        input_shape=(*size, 3), alpha=spec.alpha, minimalistic=spec.minimalistic, include_top=False, weights=None
+    )
     image = keras.Input((*size, 3), batch_size=batch_size, name="image")
     parents = graph.producers(reference)
     clone = keras.models.clone_model(
@@ -179,15 +181,24 @@ def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
         for variable in layer.weights:
             key = f"{layer.name}/{variable.name}"
             if key not in weights:
-                raise InputError(f"{source} has no {key}; give weights of keras.applications' MobileNetV3 {spec.backbone}")
+                raise InputError(f"{source} has no {key}; give weights of keras.applications' {_kind(spec)}")
             if tuple(weights[key].shape) != tuple(variable.shape):
                 raise InputError(
                     f"{source} has {key} of shape {tuple(weights[key].shape)}, the model wants {tuple(variable.shape)}; "
-                    f"give weights of MobileNetV3 {spec.backbone} with alpha {spec.alpha}"
+                    f"give weights of {_kind(spec)}"
                 )
             pending.append((variable, weights[key]))
+    # The first blocks of both kinds have the same shapes, so that a cut backbone would take the other's weights in silence.
+    gated = any("squeeze_excite" in key for key in weights)
+    if gated == spec.minimalistic:
+        raise InputError(f"{source} {'has' if gated else 'lacks'} squeeze-excite; give weights of {_kind(spec)}")
     for variable, value in pending:
         variable.assign(value)
+
+
+def _kind(spec: ModelSpec) -> str:
+    minimalistic = ", minimalistic," if spec.minimalistic else ""
+    return f"MobileNetV3 {spec.backbone}{minimalistic} with alpha {spec.alpha}"
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -207,8 +218,9 @@ def _read_keras(spec: ModelSpec, source: str) -> dict[str, np.ndarray]:
         raise InputError(f"no file {source}; --backbone_weights takes imagenet, none, or a .npz or .weights.h5 file")
     try:
         reference = BACKBONES[spec.backbone].build(
-            input_shape=(224, 224, 3), alpha=spec.alpha, include_top=False, weights="imagenet" if source == "imagenet" else None
-        )
+            input_shape=(224, 224, 3), alpha=spec.alpha, minimalistic=spec.minimalistic, include_top=False,
+            weights="imagenet" if source == "imagenet" else None,
+        )  # fmt: skip
         if source != "imagenet":
             reference.load_weights(source)
     except Exception as error:  # get_file and h5py raise bare Exception, OSError, ValueError, KeyError
@@ -218,7 +230,7 @@ def _read_keras(spec: ModelSpec, source: str) -> dict[str, np.ndarray]:
                 f"the ImageNet weights could not be had ({reason}); without a network give "
                 "--backbone_weights=FILE.npz or FILE.weights.h5, or --backbone_weights=none to start from nothing"
             ) from error
-        raise InputError(f"{source} does not fit MobileNetV3 {spec.backbone} with alpha {spec.alpha} ({reason})") from error
+        raise InputError(f"{source} does not fit {_kind(spec)} ({reason})") from error
     return {
         f"{layer.name}/{variable.name}": keras.ops.convert_to_numpy(variable)
         for layer in reference.layers

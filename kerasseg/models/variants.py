@@ -23,9 +23,14 @@ class ModelSpec:
         skip_filters: Filters of the 1x1 convolution on the stride-4 features; 0 for no skip.
         decoder_filters: Filters of the decoder's two 3x3 convolutions.
         separable: Whether the head's 3x3 convolutions are depthwise and pointwise instead of plain.
-        activation: What stands where MobileNetV3 has hard-swish, one of ACTIVATIONS.
+        minimalistic: Whether the backbone is keras.applications' minimalistic one: no squeeze-excite, ReLU alone, 3x3
+            depthwise kernels alone. It has ImageNet weights of its own, at alpha 1.
+        activation: What stands where MobileNetV3 has hard-swish, one of ACTIVATIONS; "relu" where it is minimalistic.
         logits_stride: Input pixels to one of the logits, along a side: 1 resizes them inside the model; 4 or 8 leaves them as
             the decoder, which then works at that stride, makes them, and whoever needs class ids resizes them outside.
+
+    Raises:
+        InputError: a minimalistic backbone is asked for another activation than relu.
     """
 
     backbone: str = "large"
@@ -40,6 +45,14 @@ class ModelSpec:
     separable: bool = False
     activation: str = "hard_swish"
     logits_stride: int = 1
+    minimalistic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.minimalistic and self.activation != "relu":
+            raise InputError(
+                f"activation {self.activation!r} was asked of a minimalistic backbone, which has ReLU alone; "
+                "leave it out, or give relu or a model that is not minimalistic"
+            )
 
 
 MODELS: dict[str, ModelSpec] = {
@@ -59,6 +72,16 @@ MODELS: dict[str, ModelSpec] = {
         tail="sliced", output_stride=32, rates=(3, 6, 9), filters=128, decoder_filters=128, separable=True
     ),
     "edge_small": ModelSpec(backbone="small", tail="sliced", filters=64, skip_filters=24, decoder_filters=64, separable=True),
+    # The same head on the minimalistic backbone: convolutions and sums alone, half the parameters. Its logits stay at stride 4.
+    "edge_mini": ModelSpec(
+        tail="sliced", output_stride=32, rates=(3, 6, 9), filters=128, decoder_filters=128, separable=True, activation="relu",
+        logits_stride=4, minimalistic=True,
+    ),
+    # Cut after the last block of stride 16.
+    "edge_mini_small": ModelSpec(
+        last_block=11, tail="sliced", filters=96, decoder_filters=96, separable=True, activation="relu", logits_stride=4,
+        minimalistic=True,
+    ),
     # For microcontrollers, named after the side of their square input. V3-Small down to stride 8, cut where the next block
     # would take more than it brings; relu, because hard-swish keeps three tensors alive where relu is part of the convolution;
     # logits at stride 4. benchmarks/micro_search.py shows what else was there.
@@ -73,6 +96,20 @@ MODELS: dict[str, ModelSpec] = {
     "micro_160": ModelSpec(
         backbone="small", last_block=8, tail="sliced", output_stride=8, rates=(2, 4), filters=64, skip_filters=16,
         decoder_filters=64, separable=True, activation="relu", logits_stride=4,
+    ),
+    # The same on the minimalistic V3-Small, in at most 0.8 of those arenas, which output stride 8 would not leave
+    # (results/minimalistic.json).
+    "micro_mini_96": ModelSpec(
+        backbone="small", last_block=8, tail="sliced", rates=(2,), filters=32, skip_filters=16, decoder_filters=32,
+        separable=True, activation="relu", logits_stride=4, minimalistic=True,
+    ),
+    "micro_mini_128": ModelSpec(
+        backbone="small", last_block=8, tail="sliced", rates=(2,), filters=40, skip_filters=16, decoder_filters=40,
+        separable=True, activation="relu", logits_stride=4, minimalistic=True,
+    ),
+    "micro_mini_160": ModelSpec(
+        backbone="small", last_block=8, tail="sliced", rates=(2,), filters=48, skip_filters=16, decoder_filters=48,
+        separable=True, activation="relu", logits_stride=4, minimalistic=True,
     ),
     # Small enough to train in a test.
     "tiny": ModelSpec(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseg.models import backbone, build_model, get_spec
+from kerasseg.models import ModelSpec, backbone, build_model, get_spec
 
 SIZE = (64, 96)
 
@@ -16,7 +16,7 @@ def _features(spec, output_stride):
     return keras.Model(image, high)
 
 
-@pytest.mark.parametrize("name", ["v3large_sliced", "v3small_sliced"])
+@pytest.mark.parametrize("name", ["v3large_sliced", "v3small_sliced", "edge_mini"])
 def test_output_strides_share_weights_and_agree_where_both_look(name):
     """Atrous consistency: features at stride 8 and 16, subsampled, are those at stride 32.
 
@@ -102,6 +102,62 @@ def test_real_weights_give_keras_applications_features(shared):
     image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
     features = keras.Model(model.input, model.get_layer("conv_1_act").output)
     np.testing.assert_allclose(features(image), reference(image), rtol=1e-3, atol=1e-3)
+
+
+MINIMALISTIC = ModelSpec(tail="full", output_stride=32, activation="relu", minimalistic=True)
+
+
+@pytest.mark.parametrize("backbone_name", ["large", "small"])
+def test_a_minimalistic_backbone_is_keras_applications_own_layer_by_layer(backbone_name):
+    spec = dataclasses.replace(MINIMALISTIC, backbone=backbone_name)
+    image, _, high = backbone.features(spec, size=(64, 64), batch_size=1, bn_momentum=0.95)
+    ours = keras.Model(image, high)
+    reference = backbone.BACKBONES[backbone_name].build(
+        input_shape=(64, 64, 3), minimalistic=True, include_top=False, weights=None
+    )
+    assert [type(layer) for layer in ours.layers] == [type(layer) for layer in reference.layers]
+    kinds = {type(layer).__name__ for layer in ours.layers} - {"InputLayer", "Rescaling", "BatchNormalization", "ZeroPadding2D"}
+    assert kinds == {"Conv2D", "DepthwiseConv2D", "ReLU", "Add"}
+    rng = np.random.default_rng(0)
+    for layer, theirs in zip(ours.layers, reference.layers, strict=True):
+        assert layer.name == theirs.name or not theirs.weights  # what has weights has the name that weights come under
+        values = [rng.normal(0, 0.3, w.shape) if w.name == "kernel" else rng.uniform(0.5, 1, w.shape) for w in layer.weights]
+        layer.set_weights(values)
+        theirs.set_weights(values)
+    picture = rng.uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    everything = [keras.Model(model.input, [layer.output for layer in model.layers]) for model in (ours, reference)]
+    for out, theirs in zip(*(model(picture) for model in everything), strict=True):
+        np.testing.assert_array_equal(out, theirs)
+
+
+def test_real_minimalistic_weights_load_into_the_rows(shared):
+    path = shared / "weights" / "mobilenet_v3_large_minimalistic_imagenet_notop.npz"
+    for name in ("edge_mini", "edge_mini_small"):
+        model = build_model(name, size=(64, 64))
+        backbone.load_weights(model, get_spec(name), source=str(path))
+        with np.load(path) as stored:
+            np.testing.assert_array_equal(
+                model.get_layer("expanded_conv_11_project").kernel, stored["expanded_conv_11_project/kernel"]
+            )
+
+
+@pytest.mark.parametrize("minimalistic", [True, False])
+def test_weights_of_the_other_kind_are_refused_where_every_shape_fits(minimalistic, tmp_path):
+    """V3-Large has no squeeze-excite and no 5x5 kernel before block 3: cut there, both kinds have the same layers."""
+    spec = dataclasses.replace(
+        MINIMALISTIC, tail="sliced", last_block=2, minimalistic=minimalistic, output_stride=8, logits_stride=4
+    )
+    model = build_model(spec, size=(64, 64))
+    before = np.array(model.get_layer("conv").kernel)
+    weights = {f"{layer.name}/{w.name}": np.ones(w.shape, np.float32) for layer in model.layers for w in layer.weights}
+    other = {"expanded_conv_3_squeeze_excite_conv/kernel": np.ones(1)} if minimalistic else {}
+    np.savez(tmp_path / "other.npz", **weights, **other)
+    said = (
+        "has squeeze-excite; give weights of .*large, minimalistic," if minimalistic else "lacks squeeze-excite; give weights"
+    )
+    with pytest.raises(ValueError, match=said):
+        backbone.load_weights(model, spec, source=str(tmp_path / "other.npz"))
+    np.testing.assert_array_equal(before, model.get_layer("conv").kernel)
 
 
 def test_offline_imagenet_names_the_alternatives(monkeypatch):

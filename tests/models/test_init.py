@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kerasseg
-from kerasseg.models import MODELS, build_model, get_spec
+from kerasseg.models import MODELS, ModelSpec, build_model, get_spec
 from kerasseg.models.variants import ACTIVATIONS
 
 # Kim et al. 2025 claim "about 52 %"; the head that fits the claim exactly gives these counts at 21 classes.
@@ -51,6 +51,19 @@ def test_the_backbone_is_cut_after_a_block(last, layer, channels):
     assert ("expanded_conv_9_expand" in {one.name for one in model.layers}) == (last == -1)
 
 
+def test_a_minimalistic_backbone_has_relu_alone():
+    said = "activation 'swish' was asked of a minimalistic backbone, which has ReLU alone; leave it out, or give relu"
+    with pytest.raises(ValueError, match=said):
+        get_spec("edge_mini", activation="swish")
+    assert get_spec("edge_mini", activation="relu") == get_spec("edge_mini")
+    with pytest.raises(ValueError, match="activation 'hard_swish' was asked of a minimalistic backbone"):
+        ModelSpec(minimalistic=True)
+
+
+def test_edge_mini_has_half_the_parameters_of_edge_sliced():
+    assert build_model("edge_mini").count_params() < build_model("edge_sliced").count_params() / 2
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("tail", ["sliced", "half"])
 def test_the_activation_stands_wherever_hard_swish_did(activation, tail):
@@ -65,7 +78,7 @@ def test_the_activation_stands_wherever_hard_swish_did(activation, tail):
 def test_every_row_gives_logits_of_the_input_size_or_a_stated_fraction(name):
     model = build_model(name, size=(64, 96), num_classes=5)
     stride = get_spec(name).logits_stride
-    assert stride == (4 if name.startswith("micro_") else 1)
+    assert stride == (4 if name.startswith(("micro_", "edge_mini")) else 1)
     assert model.output.shape == (None, 64 // stride, 96 // stride, 5)
     assert model.output.dtype == "float32"
 
