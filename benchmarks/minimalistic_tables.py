@@ -1,0 +1,52 @@
+"""The tables about minimalistic backbones that readme.py puts into docs/."""
+
+from pathlib import Path
+
+from kerasseg import files
+
+KIB = 1024
+
+
+def edges_table(results: Path) -> str:
+    """Edge rows with and without a minimalistic backbone, in turn."""
+    found = files.read_json(results / "minimalistic.json")
+    edges = found["edges"]
+    lines = [
+        "| model | parameters | GMAC | file | int8 | of `edge_sliced` | of `edge_small` | its own float |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in edges["rows"]:
+        lines.append(
+            f"| `{row['model']}` | {row['parameters']:,} | {row['gmac']:.2f} | {row['bytes'] / KIB:,.0f} KiB "
+            f"| {row['latency']['median_ms']:.1f} ms | {row['of_edge_sliced']:.2f} | {row['of_edge_small']:.2f} "
+            f"| {row['float_ms']:.1f} ms |"
+        )
+    height, width = edges["size"]
+    return "\n".join([*lines, "", f"{height}x{width}, {found['num_classes']} classes; {edges['method']}; {found['cpu']}."])
+
+
+def micro_table(results: Path) -> str:
+    """Micro rows with and without a minimalistic backbone."""
+    from kerasseg.models import MODELS, ModelSpec
+
+    found = files.read_json(results / "minimalistic.json")["micro"]
+    by_spec = {(row["side"], ModelSpec(**row["spec"] | {"rates": tuple(row["spec"]["rates"])})): row for row in found["rows"]}
+    lines = [
+        "| model | input | parameters | flash | arena | of today's row | million MACs "
+        "| to the bit as LiteRT's reference kernels | as XNNPACK's |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for side in (96, 128, 160):
+        rows = {name: by_spec[side, MODELS[name]] for name in (f"micro_{side}", f"micro_mini_{side}")}
+        today = rows[f"micro_{side}"]["arena"]["total_bytes"]
+        for name, row in rows.items():
+            arena, exact = row["arena"]["total_bytes"], row["exactness"]
+            equal = f"{exact['equal']} of {exact['runs']} | {row['equal_to_xnnpack']} of {exact['runs']}"
+            lines.append(
+                f"| `{name}` | {side}x{side} | {row['parameters']:,} | {row['flash_bytes'] / KIB:.0f} KiB "
+                f"| {arena / KIB:.0f} KiB | {arena / today:.2f} | {row['macs'] / 1e6:.1f} | {equal} |"
+            )
+    return "\n".join([*lines, "", f"{found['method']}."])
+
+
+BLOCKS = {"minimalistic_edges": edges_table, "minimalistic_micro": micro_table}
