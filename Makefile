@@ -38,8 +38,9 @@ quick: lint ## lint and the tests that are not slow: under 90 seconds
 test: lint ## lint and the whole suite: under 10 minutes
 	$(BIN)/python -m pytest
 
+# SESSIONS='python3.12 colab' runs a part.
 test-all: $(TEST) ## the quick tests, and train, convert, check, on every Python that is there, and on Colab's versions
-	$(BIN)/nox --noxfile=noxfile.py
+	$(BIN)/nox --noxfile=noxfile.py $(if $(SESSIONS),--sessions $(SESSIONS))
 
 lint: $(TEST) ## ruff, the directions of imports, types
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import int8_tables
 import micro_tables
 import minimalistic_tables
 import paper_tables
+import scale_tables
 from int8_tables import percent
 
 from kerasseg import cli, files
@@ -196,7 +197,7 @@ BLOCKS = {
     "three": three_table, "commands": commands_table,
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
     "steps": steps_table, "winograd": winograd_table, "gpu": gpu_line,
-    **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS, **minimalistic_tables.BLOCKS,
+    **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS, **minimalistic_tables.BLOCKS, **scale_tables.BLOCKS,
 }  # fmt: skip
 
 

@@ -46,4 +46,35 @@ def loop_table(results: Path) -> str:
     )
 
 
-BLOCKS = {"scoring": scoring_table, "loss_memory": loss_table, "training_loop": loop_table}
+def scale_table(results: Path) -> str:
+    """How start, pace and memory grow with the pictures."""
+    found = files.read_json(results / "scale.json")
+    head = "| pictures | height x width | first step, processor time | resumed | peak of `train` | of `evaluate` |"
+    lines = [head, "|---:|---:|---:|---:|---:|---:|"]
+    for row in found["rows"]:
+        seconds = " | ".join(f"{row[f'{name}first_step_processor_s']:.0f} s" for name in ("", "resumed_"))
+        peaks = " | ".join(f"{row[f'{name}_peak_mib']:.0f} MiB" for name in ("train", "evaluate"))
+        lines.append(f"| {row['pictures']:,} | {row['height']}x{row['width']} | {seconds} | {peaks} |")
+    return "\n".join([*lines, "", f"{found['method']}; {found['cpu']}; {found['remark']}."])
+
+
+def crops_table(results: Path) -> str:
+    """Processor time of a training crop."""
+    found = files.read_json(results / "crops.json")
+    lines = ["| picture | before | now |", "|---|---:|---:|"]
+    for before, after in zip(*(found[name]["crops_per_s"] for name in ("before", "after")), strict=True):
+        times = " | ".join(f"{one['processor_ms_a_crop']:.1f} ms" for one in (before, after))
+        lines.append(f"| {before['picture'][0]}x{before['picture'][1]} | {times} |")
+    height, width = found["after"]["size"]
+    return "\n".join(
+        [*lines, "", f"Processor time of a crop of {height}x{width}; {found['after']['method']}; {found['remark']}."]
+    )
+
+
+BLOCKS = {
+    "scoring": scoring_table,
+    "loss_memory": loss_table,
+    "training_loop": loop_table,
+    "scale": scale_table,
+    "crops": crops_table,
+}
