@@ -68,7 +68,11 @@ class Split:
             raise refused[0][1]
         if refused:
             names = pairing.named([name for name, _ in refused])
-            raise InputError(f"{len(refused)} of {len(order)} pictures cannot be read: {names}; the first: {refused[0][1]}")
+            first = refused[0][1]
+            raise DataError(
+                f"{len(refused)} of {len(order)} pictures cannot be read: {names}; the first: {first}",
+                kind=first.kind if isinstance(first, DataError) else "unreadable",
+            )
 
     def outcomes(self, positions: Iterable[int] | None = None) -> Iterator[Example | InputError]:
         """As `examples`, with the error in the place of an example that cannot be read."""

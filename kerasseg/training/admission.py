@@ -10,7 +10,7 @@ from kerasseg.data import cache, findings, health, tally
 from kerasseg.data.datasets import Dataset
 from kerasseg.data.splits import Split
 from kerasseg.data.tally import Tally
-from kerasseg.errors import InputError
+from kerasseg.errors import DataError, InputError
 from kerasseg.run import histogram
 from kerasseg.run.directory import Run
 
@@ -37,7 +37,9 @@ class Admitted:
 
     def explained(self, error: InputError) -> InputError:
         """The error of a picture that is read for the first time, with how to find all of its kind at once."""
-        return error if self.whole else InputError(f"{error}; kerasseg inspect finds all such files at once")
+        if self.whole or not isinstance(error, DataError):
+            return error
+        return DataError(f"{error}; kerasseg inspect finds all such files at once", kind=error.kind)
 
 
 def check_accept(accept: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from kerasseg import files, terminal
 from kerasseg.config import TrainConfig
 from kerasseg.data import pipeline
 from kerasseg.data.workers import Workers
-from kerasseg.errors import InputError
+from kerasseg.errors import DataError, InputError
 from kerasseg.models import backbone, build_model, get_spec
 from kerasseg.run import checkpoint, trained
 from kerasseg.run.directory import Run
@@ -174,7 +174,7 @@ class _Training:
         if epoch % self.config.eval_every == 0 or epoch == epochs:
             try:
                 scores, found = self._evaluate(epoch)
-            except InputError as error:  # a picture of val that nobody had read: the epoch is not lost for it
+            except DataError as error:  # a picture of val that nobody had read: the epoch is not lost for it
                 if epoch < epochs:
                     self._save(row, None)
                 raise self.admitted.explained(error) from None
