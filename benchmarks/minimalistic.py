@@ -101,22 +101,20 @@ def micro(spec, *, side: int, options: BenchmarkOptions) -> dict:
     """One row: what `micro_search` measures, and on how many pictures the engines give the same outputs to the bit."""
     import micro_search
 
-    from kerasseg.lite import interpreter
+    from kerasseg.lite import interpreter, tensors
     from kerasseg.mcu import runtime
 
     row, content = micro_search.measure(spec, side=side, num_classes=options.num_classes)
     loaded = interpreter.LoadedModel(content)
     images = np.random.default_rng(1).integers(0, 256, (options.pictures, 1, side, side, 3)).astype(np.float32)
     given = loaded.input
-    batches = [
-        [interpreter.quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)] for image in images
-    ]
+    batches = [[tensors.quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)] for image in images]
     exact, outputs = runtime.compare(content, batches)
     same = 0
     for image, (ours,) in zip(images, outputs, strict=True):
         loaded.set_image(image)
         loaded.invoke()
-        same += int(np.array_equal(ours, loaded.raw_logits()))
+        same += int(np.array_equal(ours, loaded.raw_output()))
     return row | {"exactness": exact.to_json(), "equal_to_xnnpack": same}
 
 
