@@ -39,8 +39,7 @@ def serve(options: LoopOptions) -> dict:
 
     config = TrainConfig(size=options.size, batch_size=options.batch_size)
     split = datasets.load_dataset("shapes").split("train").first(options.steps * options.batch_size)
-    for i in range(len(split)):
-        split[i]
+    split.keep(limit_bytes=2**30)
     checkpoint.make_deterministic(0)
 
     def built(of):
