@@ -51,7 +51,8 @@ def main(options: TrainOptions) -> None:
     scores = training.train(config, workdir=options.workdir, accept=options.accept, log=log)
     if first:
         print(scores.table())
-        print(f"best weights, history and report are in {options.workdir}")
+        print(f"best weights, history and report are in {options.workdir}", flush=True)
+    hosts.leave()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import keras
@@ -18,6 +19,8 @@ from kerasseg.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+AHEAD = 16  # batches that are loaded, or being loaded, before they are asked for
 
 Load = Callable[[Iterable[int]], list[Crop]]
 
@@ -98,13 +101,19 @@ def _tf_data(order: np.ndarray, load: Load, config: TrainConfig, *, processes: i
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches for `fit` without tf.data, loaded ahead by a thread a processor, or by processes."""
+    """The batches for `fit` without tf.data, loaded ahead by a thread a processor, or by processes.
+
+    Keras' own threads are not used: before its first step `fit` looks at a batch to build the network for, and they would go on
+    with the second, so that an epoch began with that and ended with the first.
+    """
 
     def __init__(self, order: np.ndarray, load: Load, *, batch_size: int, processes: int):
+        super().__init__()
+        self.order, self.load, self.batch_size = order, load, batch_size
         # With processes a thread only waits for a batch of theirs: two batches more than they have hands for.
         threads = processes // batch_size + 2 if processes else os.cpu_count() or 1
-        super().__init__(workers=threads, max_queue_size=16)
-        self.order, self.load, self.batch_size = order, load, batch_size
+        self._pool = ThreadPoolExecutor(threads)
+        self._ahead: dict[int, Future] = {}
 
     def __len__(self) -> int:
         return len(self.order) // self.batch_size
@@ -112,5 +121,11 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         if i >= len(self):
             raise IndexError(i)  # ends a `for`
+        for later in range(i, min(i + AHEAD, len(self))):
+            if later not in self._ahead:
+                self._ahead[later] = self._pool.submit(self._batch, later)
+        return self._ahead.pop(i).result()
+
+    def _batch(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         images, labels = zip(*self.load(self.order[i * self.batch_size : (i + 1) * self.batch_size]), strict=True)
         return np.stack(images, dtype=np.float32), np.stack(labels)

@@ -7,6 +7,9 @@ wait for it, and what only the first one reads or writes the others are told.
 
 import contextlib
 import json
+import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +17,8 @@ import keras
 import numpy as np
 
 from kerasseg.errors import InputError
+
+GRACE_SECONDS = 3  # in which the other processes end
 
 
 def use(devices: str) -> None:
@@ -98,7 +103,8 @@ def together(what: str) -> Iterator[None]:
     if count > 1:
         failed = np.flatnonzero(_gathered(np.array([error is not None])))
         if error is None and len(failed):
-            raise InputError(f"process {failed[0]} failed at {what}, and says why; process {number} ends with it")
+            error = InputError(f"process {failed[0]} failed at {what}, and says why; process {number} ends with it")
+        _let_others_go(some=bool(len(failed)))
     if error is not None:
         raise error
 
@@ -138,6 +144,7 @@ def noticing() -> Iterator[None]:
         if count == 1:
             raise
         reason = " ".join(str(error).split())[:200]
+        _let_others_go()
         raise InputError(
             f"process {number} of {count} lost another one ({reason}); start all of them again with the same commands: they "
             "go on after the last epoch that was saved"
@@ -149,3 +156,20 @@ def _gathered(array: np.ndarray) -> np.ndarray:
 
     with noticing():
         return np.asarray(multihost_utils.process_allgather(array))
+
+
+def leave() -> None:
+    """Ends a training of several processes: the first one goes last, since JAX aborts those that lose it."""
+    if process()[1] == 1:
+        return
+    if is_first():
+        _let_others_go()
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # at once: the interpreter's own end takes longer than the first one waits
+
+
+def _let_others_go(*, some: bool = True) -> None:
+    if some and is_first():
+        time.sleep(GRACE_SECONDS)

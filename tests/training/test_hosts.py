@@ -38,21 +38,31 @@ def alone(cache, tmp_path_factory):
     return workdir
 
 
-def _assert_nearly(workdir, alone):
-    """Sums over parts of a batch round otherwise than over the whole: by some 1e-6 after four steps of the rate 5e-4."""
-    expected, found = _weights(alone), _weights(workdir)
-    assert expected.keys() == found.keys()
-    for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value, atol=1e-4, err_msg=key)
+@pytest.fixture(scope="module")
+def devices(cache, tmp_path_factory):
+    """The same on two devices of one process."""
+    workdir = tmp_path_factory.mktemp("devices") / "run"
+    flags = (*FLAGS, cache, f"--workdir={workdir}", "--devices=all")
+    result = command("-c", WITH_SHORT, *flags, KERAS_BACKEND="jax", XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    assert result.returncode == 0, result.stderr
+    return workdir
 
 
 @pytest.mark.slow
-def test_two_devices_train_as_one(alone, cache, tmp_path):
-    devices = "--xla_force_host_platform_device_count=2"
-    flags = (*FLAGS, cache, f"--workdir={tmp_path / 'run'}")
-    result = command("-c", WITH_SHORT, *flags, "--devices=all", KERAS_BACKEND="jax", XLA_FLAGS=devices)
-    assert result.returncode == 0, result.stderr
-    _assert_nearly(tmp_path / "run", alone)
+def test_two_devices_train_as_one(alone, devices):
+    """Sums over halves of a batch round otherwise, and Adam moves a weight whose gradient is next to nothing by the sign of it.
+
+    Seen: a mean difference of 1.3e-5 after four steps, and a second epoch's loss that differs by 4e-6 of itself. With a batch
+    exchanged for another both are a hundred times as large.
+    """
+    expected, found = _weights(alone), _weights(devices)
+    assert expected.keys() == found.keys()
+    differences = np.concatenate([np.abs(found[key] - expected[key].astype(float)).ravel() for key in expected])
+    assert differences.mean() < 5e-5
+    losses = [
+        [float(row.split(",")[1]) for row in (run / "history.csv").read_text().splitlines()[1:]] for run in (alone, devices)
+    ]
+    np.testing.assert_allclose(*losses, rtol=2e-5)
 
 
 def _together(*flags):
@@ -71,8 +81,8 @@ def _together(*flags):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_though_one_is_killed(alone, cache, tmp_path):
-    """The second is killed in the second epoch; the first says so in one line within a minute; the same commands go on."""
+def test_two_processes_train_as_two_devices_though_one_is_killed(devices, cache, tmp_path):
+    """The second is killed in the second epoch; the first says so in one line within a minute; the same commands go on, to the bit."""
     flags = (cache, f"--workdir={tmp_path / 'run'}")
     first, second = _together(*flags)
     for line in first.stdout:
@@ -90,7 +100,9 @@ def test_two_processes_train_as_one_though_one_is_killed(alone, cache, tmp_path)
     assert [process.returncode for process in again] == [0, 0], outputs
     assert "resuming after epoch 1 of 2" in outputs[0][0]
     assert "epoch" not in outputs[1][0]  # the first alone speaks
-    _assert_nearly(tmp_path / "run", alone)
+    expected, found = _weights(devices), _weights(tmp_path / "run")
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 
 @pytest.mark.parametrize(
