@@ -45,8 +45,8 @@ def test_where_pixels_do_not_fit_files_are_kept_and_pixels_of_what_is_left(datas
     splits = [dataset.split("train"), dataset.split("val")]
     files = sum(map(_bytes, splits))
     assert files < PIXELS
-    # Half of all pixels and half of all files: 2 of 4 pictures of each split decoded, the others as files. Which come first is up
-    # to the threads, and two files may be some bytes more than half of four: then one of them is read again.
+    # Half of all pixels and half of all files: 2 of 4 pictures of each split decoded, the others as files. Which come first is
+    # up to the threads, and two files may be some bytes more than half of four: then one of them is read again.
     cache.plan(splits, limit_bytes=4 * PIXELS + files // 2 + 1)
     opened, kept = _read_twice(splits, monkeypatch)
     assert all(decoded == 2 and encoded in (1, 2) for decoded, encoded in kept)
