@@ -16,7 +16,7 @@ import numpy as np
 from kerasseg.errors import InputError
 from kerasseg.int8 import folding, walking
 from kerasseg.int8.calibration import Representative
-from kerasseg.int8.channels import Channels, is_hard_swish
+from kerasseg.int8.channels import SIXTH, Channels, is_hard_swish
 from kerasseg.models import graph
 
 STRENGTH = 0.65  # a of SmoothQuant
@@ -138,7 +138,7 @@ def _affine(x, factor: np.ndarray, offset: float, *, name: str):
 
 
 def _reach(model: keras.Model, channels: Channels, representative: Representative) -> dict[int, float]:
-    """Largest magnitude of each free root over all tensors that are quantized, a mean over pictures, with a floor a tensor."""
+    """Each free root's reach over all tensors that are quantized, with a floor a tensor."""
     layers = [
         layer for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)
@@ -147,25 +147,50 @@ def _reach(model: keras.Model, channels: Channels, representative: Representativ
     ]  # fmt: skip
     if not layers:
         return {}
-    by_picture = [_tops(model, image, layers) for (image,) in representative()]
-    tops = [sum((one / len(by_picture) for one in of_layer), np.zeros(1)) for of_layer in zip(*by_picture, strict=True)]
+    by_picture = [_extents(model, image, layers) for (image,) in representative()]
+    extents = [sum((one / len(by_picture) for one in of_layer), np.zeros(1)) for of_layer in zip(*by_picture, strict=True)]
     reach: dict[int, float] = {}
-    for layer, top in zip(layers, tops, strict=True):
+    for layer, extent in zip(layers, extents, strict=True):
+        top = _least_noise(*extent)
+        # What a gated hard-swish takes and six times what it gives share their scales, and are about as large without the six.
+        top = top / SIXTH if _before_hard_swish(model, layer) & channels.split else top
         floored = np.maximum(top, max(FLOOR * top.max(), 1e-6))
         for (root, factor), value in zip(channels.roots(layer.output), floored, strict=True):
             reach[root] = max(float(value) / factor, reach.get(root, 0.0))
     return reach
 
 
-def _tops(model: keras.Model, image: np.ndarray, layers: list[keras.layers.Layer]) -> list[np.ndarray]:
-    """Largest magnitude of each channel of each layer's output for a picture, (C,) float32 a layer."""
-    tops = {}
+def _least_noise(low: np.ndarray, high: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """(C,) scales that bring low..high of each channel into one range with least noise for what the channels tell.
+
+    A range -r..1 has 255 steps; a channel divided by s = max(high, -low / r) gets noise of s * (1 + r) / 255, which counts as
+    that is to the channel's spread. Channels of one sign leave the other half of a range to the rest.
+    """
+    ratios = np.append(np.geomspace(1 / 64, 64, 97), 1.0)
+    needs = np.maximum(high, -low / ratios[:, None])
+    told = np.maximum(variance, 1e-6 * max(float(variance.max()), 1e-12))
+    noise = (np.square(needs * (1 + ratios[:, None])) / told).mean(1)
+    return needs[noise.argmin()]
+
+
+def _before_hard_swish(model: keras.Model, layer: keras.layers.Layer) -> set[str]:
+    """Names of the hard-swish layers that take a layer's output, where nothing else does."""
+    after = graph.consumers(model, layer)
+    return {one.name for one in after} if after and all(map(is_hard_swish, after)) else set()
+
+
+def _extents(model: keras.Model, image: np.ndarray, layers: list[keras.layers.Layer]) -> list[np.ndarray]:
+    """Smallest (at most 0) and largest (at least 0) value and variance of each channel of layers' outputs, (3, C) a layer."""
+    found = {}
     for layer, values in walking.walk(model, image):
         if layer in layers:
-            tops[layer] = np.maximum(values.max((0, 1, 2)), -values.min((0, 1, 2)))
-        if len(tops) == len(layers):
+            if _before_hard_swish(model, layer):
+                values = np.maximum(values, -3.0)  # below, hard-swish is 0 whatever it is (`ranges.cut_below_gates`)
+            low, high = np.minimum(values.min((0, 1, 2)), 0.0), np.maximum(values.max((0, 1, 2)), 0.0)
+            found[layer] = np.stack([low, high, values.var((0, 1, 2))])
+        if len(found) == len(layers):
             break
-    return [tops[layer] for layer in layers]
+    return [found[layer] for layer in layers]
 
 
 def _load(model: keras.Model, channels: Channels) -> dict[int, float]:

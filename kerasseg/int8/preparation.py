@@ -13,12 +13,14 @@ from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Example, Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, equalization, folding, matching, ranges
+from kerasseg.int8.rounding import round_kernels
 from kerasseg.lite import converter
 from kerasseg.run import checkpoint, histogram, trained
 from kerasseg.run.directory import Run
 
 QAT_WEIGHTS = "best.weights.h5"  # in a run's folder qat
 RESIZES = ("whole", "doubling")
+ROUNDINGS = ("together", "nearest")
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class QuantizationSettings:
         epochs: Of quantization-aware training; 0 for none.
         learning_rate: At its start.
         resizes: One of RESIZES: "doubling" writes those by 4, 8, ... as steps of 2 (`folding.double_resizes`).
+        rounding: Of kernels, one of ROUNDINGS: "together" as `rounding.round_kernels` does, "nearest" each number by itself.
 
     Raises:
-        InputError: a choice or a way of resizing that is not known.
+        InputError: a choice, a way of resizing or of rounding that is not known.
     """
 
     calibration_examples: int = 32
@@ -43,9 +46,11 @@ class QuantizationSettings:
     epochs: int = 0
     learning_rate: float = 0.0
     resizes: str = "whole"
+    rounding: str = "together"
 
     def __post_init__(self) -> None:
-        for name, choices in (("calibration_choice", calibration.CHOICES), ("resizes", RESIZES)):
+        known = {"calibration_choice": calibration.CHOICES, "resizes": RESIZES, "rounding": ROUNDINGS}
+        for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} {getattr(self, name)!r} is unknown; give one of {', '.join(choices)}")
 
@@ -55,8 +60,9 @@ class Prepared:
     """A float model with channels of like ranges, and the ranges its int8 file gets.
 
     Attributes:
-        model: Keras 3, batch 1, at the run's evaluation size; no batch norms.
+        model: Keras 3, batch 1, at the run's evaluation size; no batch norms, its kernels rounded where that was asked.
         content: `model` as a float32 .tflite file.
+        reference: The same before its kernels were rounded.
         ranges: Of every activation in `content`.
         images: The first two calibration pictures, (1, H, W, 3) float32.
         names: The calibration pictures'.
@@ -65,6 +71,7 @@ class Prepared:
 
     model: keras.Model
     content: bytes
+    reference: bytes
     ranges: ranges.Ranges
     images: tuple[np.ndarray, ...]
     names: tuple[str, ...] = ()
@@ -98,7 +105,7 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
     for _ in representative():
         pass  # one that cannot be used is refused before anything takes time
     model, weights_sha256 = trained.load_hashed(run)
-    prepared = prepare_model(model, representative, resizes=settings.resizes)
+    prepared = prepare_model(model, representative, resizes=settings.resizes, rounding=settings.rounding)
     return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen), weights_sha256=weights_sha256)
 
 
@@ -111,21 +118,27 @@ def _pixels(example: Example, run: Run) -> np.ndarray:
     return letterbox(example.image, size=run.eval_size)[0]
 
 
-def prepare_model(model: keras.Model, representative: calibration.Representative, *, resizes: str = "whole") -> Prepared:
+def prepare_model(
+    model: keras.Model, representative: calibration.Representative, *, resizes: str = "whole", rounding: str = "together"
+) -> Prepared:
     """`prepare` for any model of `kerasseg.build_model` with batch_size=1.
 
     Args:
         model: With the weights to quantize.
         representative: Calibration pictures.
         resizes: One of RESIZES.
+        rounding: One of ROUNDINGS.
     """
     model = folding.fold(model)
     if resizes == "doubling":
         model = folding.double_resizes(model)
     model = equalization.equalize(model, representative)
-    content = converter.convert(model, recipe="float32")
+    content = reference = converter.convert(model, recipe="float32")
+    if rounding == "together":
+        model = round_kernels(model, representative)
+        content = converter.convert(model, recipe="float32")
     first = tuple(image for (image,) in itertools.islice(representative(), 2))
-    return Prepared(model, content, ranges.measure(content, representative), first)
+    return Prepared(model, content, reference, ranges.measure(content, representative), first)
 
 
 def _choose(run: Run, split: Split, settings: QuantizationSettings) -> list[int]:
@@ -157,7 +170,8 @@ def again(run: Run, split: Split, calibration_report: dict) -> Prepared:
         calibration_report: The entry "calibration" of the JSON beside the file.
     """
     names = [field.name for field in dataclasses.fields(QuantizationSettings)]
-    settings = QuantizationSettings(**{name: calibration_report[name] for name in names if name in calibration_report})
+    before = {"rounding": "nearest"}  # of a file from when there was no other
+    settings = QuantizationSettings(**before | {name: calibration_report[name] for name in names if name in calibration_report})
     prepared = prepare(run, split, settings)
     return with_best(run, prepared) if settings.epochs else prepared
 
@@ -166,4 +180,5 @@ def with_best(run: Run, prepared: Prepared) -> Prepared:
     """`prepared` with the best weights of the run's quantization-aware training."""
     trained.load_weights(prepared.model, run.directory.qat / QAT_WEIGHTS)
     content = converter.convert(prepared.model, recipe="float32")
-    return dataclasses.replace(prepared, content=content, ranges=ranges.carry(prepared.content, content, prepared.ranges))
+    carried = ranges.carry(prepared.content, content, prepared.ranges)
+    return dataclasses.replace(prepared, content=content, reference=content, ranges=carried)

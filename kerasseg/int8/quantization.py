@@ -82,7 +82,7 @@ def where_it_hurts(prepared: Prepared, quantized: bytes, images: Sequence[np.nda
     tensors = matching.tensors_of_layers(prepared.model, prepared.content, prepared.images)
     graph = Graph(prepared.content)
     layers = {graph.name(tensor): layer for layer, tensor in tensors.items()}
-    found = noise.compare(quantized, prepared.content, images)
+    found = noise.compare(quantized, prepared.reference, images)
     return [dataclasses.replace(one, layer=layers.get(one.tensor, one.tensor)) for one in found]
 
 

@@ -10,6 +10,7 @@ import math
 from itertools import zip_longest
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.errors import InputError
 from kerasseg.int8.calibration import Representative
@@ -51,7 +52,7 @@ def measure(content: bytes, representative: Representative, *, piece_bytes: int 
     for operator in graph.operators:
         if operator.name == "LOGISTIC":
             found[operator.outputs[0]] = (0.0, 255 / 256)  # TFLite's kernel knows no other
-    return widen(graph, tie(graph, found))
+    return widen(graph, tie(graph, cut_below_gates(graph, found)))
 
 
 def of_pictures(graph: Graph) -> Ranges:
@@ -69,6 +70,38 @@ def of_pictures(graph: Graph) -> Ranges:
                 ends = ends * constant.item() if operator.name == "MUL" else ends + constant.item()
                 known[operator.outputs[0]] = _zero_on_a_step(min(*ends, 0.0), max(*ends, 0.0))
     return known
+
+
+def cut_below_gates(graph: Graph, ranges: Ranges) -> Ranges:
+    """Ranges that begin where a hard-swish written x * relu6(a * x + 3) does: it is 0 for every x below -3 / a.
+
+    Some of MobileNetV3's reach -50, and their steps would be several times as wide. Nothing is lost by it.
+    """
+    takers: dict[int, list[Operator]] = {}
+    for operator in graph.operators:
+        for tensor in operator.inputs:
+            takers.setdefault(tensor, []).append(operator)
+    cut = dict(ranges)
+    for gate in graph.operators:
+        x, bound = gate.inputs[0], _where_relu6_begins(graph, gate)
+        if bound is None or x not in cut:
+            continue
+        others = [one for one in takers[x] if one is not gate]
+        if len(others) == 1 and others[0].name == "MUL" and set(others[0].inputs) == {x, gate.outputs[0]}:
+            cut[x] = (max(cut[x][0], bound), cut[x][1])
+    return cut
+
+
+def _where_relu6_begins(graph: Graph, gate: Operator) -> float | None:
+    """The largest x for which all channels of relu6(a * x + b), a > 0, are 0; None for another operator."""
+    if getattr(gate.options, "fusedActivationFunction", None) != schema.ActivationFunctionType.RELU6:
+        return None
+    factor, offset = (np.ones(1), graph.constant(gate.inputs[1])) if gate.name == "ADD" else (None, None)
+    if gate.name == "DEPTHWISE_CONV_2D" and graph.shape(gate.inputs[1])[1:3] == (1, 1) and len(gate.inputs) > 2:
+        factor, offset = graph.constant(gate.inputs[1]), graph.constant(gate.inputs[2])
+    if factor is None or offset is None or (factor <= 0).any():
+        return None
+    return min(0.0, float((-offset.ravel() / factor.ravel()).min()))
 
 
 def _zero_on_a_step(low: float, high: float) -> tuple[float, float]:

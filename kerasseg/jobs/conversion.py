@@ -148,6 +148,7 @@ def _quantized(
         settings.epochs if recipe.trained else 0,
         settings.learning_rate if recipe.trained else 0.0,
         settings.resizes,
+        settings.rounding,
     )
     everything = ", all there are" if chosen.calibration_examples == len(split) else ""
     log(f"calibrating on {chosen.calibration_examples} training pictures of {run.config.dataset}{everything}")

@@ -37,6 +37,11 @@ class ConversionSettings:
         "of an int8 file: whole, or doubling: those by 4, 8, ... in steps of 2, which Ethos-U55 and U65 need",
         choices=("whole", "doubling"),
     )
+    rounding: str = setting(
+        "together",
+        "of an int8 file's kernels: together (errors that cancel on calibration pictures) or nearest (each number by itself)",
+        choices=("together", "nearest"),
+    )
     float_layers: tuple[str, ...] = setting(
         (), "layers of an int8 file left in float32: names, comma-separated, or auto:K for the K worst"
     )

@@ -59,6 +59,39 @@ def test_the_rescaling_of_a_picture_is_known_and_exact():
     np.testing.assert_array_equal(loaded.raw_output(), np.round((ramp / 127.5 - 1) * 127))
 
 
+def _hard_swish(x, channel_scales=None):
+    if channel_scales is None:
+        gate = keras.layers.Rescaling(1.0, 3.0)(x)
+    else:
+        affine = keras.layers.DepthwiseConv2D(1)
+        gate = affine(x)
+        affine.set_weights([np.array(channel_scales, np.float32)[None, None, :, None], np.full(len(channel_scales), 3.0)])
+    return keras.layers.Multiply()([x, keras.layers.ReLU(6.0)(gate)])
+
+
+def _with_convolution(after):
+    image = keras.Input((16, 16, 3), batch_size=1)
+    convolution = keras.layers.Conv2D(2, 1)
+    model = keras.Model(image, after(convolution(image)))
+    convolution.set_weights([np.array([[-0.2, 0.1]] * 3)[None, None], np.zeros(2)])
+    return _by_operator(converter.convert(model, recipe="float32"))["CONV_2D"]
+
+
+def test_no_steps_are_spent_below_where_hard_swish_is_zero():
+    low, high = _with_convolution(_hard_swish)
+    assert low == -3
+    assert high > 20
+    low, _ = _with_convolution(lambda x: _hard_swish(x, [0.5, 0.25]))
+    assert low == -12  # of the channel that is 0 from there down, the other from -6
+
+
+def test_what_something_else_takes_too_keeps_its_range():
+    low, _ = _with_convolution(lambda x: keras.layers.Concatenate()([_hard_swish(x), keras.layers.ReLU()(x)]))
+    assert low < -100
+    low, _ = _with_convolution(lambda x: keras.layers.Multiply()([x, keras.layers.ReLU(6.0)(x)]))
+    assert low < -100
+
+
 def test_joined_tensors_share_a_range():
     image = keras.Input((16, 16, 3), batch_size=1)
     both = keras.layers.Concatenate()([keras.layers.Rescaling(2.0)(image), keras.layers.Rescaling(-1.0)(image)])
