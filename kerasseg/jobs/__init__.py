@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from kerasseg.jobs.board_log import read_log as read_log
     from kerasseg.jobs.comparison import compare as compare
     from kerasseg.jobs.conversion import convert as convert
     from kerasseg.jobs.delivery import export as export
@@ -42,12 +43,14 @@ __all__ = [
     "predict",
     "prepare",
     "publish",
+    "read_log",
     "report",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "board_log": ["read_log"],
         "comparison": ["compare"],
         "conversion": ["convert"],
         "delivery": ["export"],

@@ -59,7 +59,7 @@ def export(
         raise InputError(f"no file {path}; check --tflite")
     request = firmware.Request(
         name=settings.name or names.of_folder(folder), input_format=settings.input_format, frame=settings.frame,
-        tolerance_lsb=max(0, settings.tolerance_lsb),
+        tolerance_lsb=max(0, settings.tolerance_lsb), projects=settings.project,
     )  # fmt: skip
     names.check_name(request.name)
     if settings.board:

@@ -17,6 +17,15 @@ def hashes(texts: Mapping[str, str | bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
+def add(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes files into an export, as part of it: the next one removes them."""
+    report = files.read_json(folder / REPORT)
+    report["files"] |= hashes(contents)
+    files.write_json(folder / REPORT, report)
+    for name, content in contents.items():
+        files.write_bytes(folder / name, content)
+
+
 def remove_stale(folder: Path, *, written: Collection[str]) -> tuple[list[str], list[str]]:
     """Removes what the export before wrote and the next does not write again.
 
@@ -35,11 +44,16 @@ def remove_stale(folder: Path, *, written: Collection[str]) -> tuple[list[str], 
         if files.sha256(path) == sha256:
             path.unlink()
             removed.append(name)
-            if path.parent != folder and not any(path.parent.iterdir()):
-                path.parent.rmdir()
+            _remove_empty(path.parent, folder)
         else:
             kept.append(name)
     return removed, kept
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    while folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _before(folder: Path) -> dict[str, str]:

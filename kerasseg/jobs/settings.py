@@ -6,6 +6,7 @@ from typing import Any
 from kerasseg.config import check_seed, setting
 from kerasseg.errors import InputError
 from kerasseg.mcu.pixels import LAYOUTS
+from kerasseg.mcu.projects import PROJECTS
 
 SAVED = ("overlay", "index", "mask", "json")
 
@@ -100,6 +101,7 @@ class ExportSettings:
         choices=tuple(LAYOUTS),
     )
     frame: tuple[int, int] = setting((0, 0), "height,width of the camera's frame, for input.h; 0,0 takes the file's own input")
+    project: tuple[str, ...] = setting((), f"projects that build, beside the sources, comma-separated: {', '.join(PROJECTS)}")
     split: str = setting("val", "split of the run's data set to compare on")
     pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
     tolerance_lsb: int = setting(
@@ -121,6 +123,9 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if self.pictures < 0 or self.arena_margin < 0:
             raise InputError("--pictures and --arena_margin must be at least 0")
+        unknown = [name for name in self.project if name not in PROJECTS]
+        if unknown:
+            raise InputError(f"--project={','.join(self.project)} is not accepted; give some of {', '.join(PROJECTS)}")
         if not -1 <= self.tolerance_lsb <= 255:
             raise InputError(f"--tolerance_lsb={self.tolerance_lsb} is out of range; give 0 to 255 steps, or leave it out")
 

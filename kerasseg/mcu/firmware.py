@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
@@ -10,7 +11,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import class_map, ethos, frames, names, operators, vectors
+from kerasseg.mcu import class_map, ethos, frames, names, operators, project_files, vectors
 from kerasseg.mcu.cpp import commented, octets, template
 from kerasseg.mcu.scratch import cmsis_nn_scratch, round_up
 from kerasseg.mcu.vectors import Vector
@@ -47,6 +48,7 @@ class Request:
         class_names: One a class; empty where nobody knows.
         tolerance_lsb: By how much a number of the test vector's output may differ on the device.
         taken: pixels (..., channels), 0..255 -> what the network takes for them, float32.
+        projects: Keys of `projects.PROJECTS`.
     """
 
     name: str = "model"
@@ -55,6 +57,7 @@ class Request:
     class_names: tuple[str, ...] = ()
     tolerance_lsb: int = 0
     taken: Callable[[np.ndarray], np.ndarray] = frames.as_they_are
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def sources(
     content: bytes, *, file: str, sha256: str, request: Request, room: Memory, vector: Vector,
     npu: ethos.Estimate | None = None,
 ) -> dict[str, str]:  # fmt: skip
-    """File name -> text of everything but the reports.
+    """File name -> text of everything but the reports; what is of a project lies in its folder.
 
     All that has a name for the linker lies in an inline namespace of this very export: two exports of one name in a firmware
     share no symbol, where a linker would take the first's weights for both without a word.
@@ -131,7 +134,9 @@ def sources(
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
     values["npu"] = _npu(npu)
-    values |= vectors.values(vector, prefix=f"{request.name}_", tolerance_lsb=request.tolerance_lsb, logits=logits)
+    values |= vectors.values(
+        vector, prefix=f"{request.name}_", sha256=sha256, tolerance_lsb=request.tolerance_lsb, logits=logits
+    )  # fmt: skip
     if frame is None:
         usage, left_out = "usage_tensors.md", ["input.h", "class_map.h"]
     elif logits is None:
@@ -142,9 +147,12 @@ def sources(
         known = len(request.class_names) == logits.classes
         called = request.class_names if known else tuple(f"class {i}" for i in range(logits.classes))
         values |= frames.values(frame) | class_map.values(logits, frame, class_names=called)
-    values["usage"] = template(usage).substitute(values)
+    values |= {"usage": template(usage).substitute(values), **_readme(values, request, segments=logits is not None)}
     written = [target for target in FILES if target not in left_out]
-    return _rendered(written, values, {"arena.h": "arena_npu.h"} if npu else {})
+    texts = _rendered(written, values, {"arena.h": "arena_npu.h"} if npu else {})
+    return texts | project_files.files(
+        request.projects, sources=texts, values=values, frame=frame, segments=logits is not None
+    )  # fmt: skip
 
 
 def npu_sources(
@@ -159,7 +167,7 @@ def npu_sources(
         room: Of the file before Vela, whose tail is the bound of this one's.
         vector: Of the file before Vela.
     """
-    request = dataclasses.replace(request, name=f"{request.name}_vela")
+    request = dataclasses.replace(request, name=f"{request.name}_vela", projects=())
     scratch = max(cmsis_nn_scratch(Graph(content)))
     room = dataclasses.replace(
         room, measured_bytes=npu.head_bytes + room.tail_bytes, head_bytes=npu.head_bytes, scratch_bytes=round_up(scratch, 16)
@@ -181,12 +189,23 @@ def _npu(npu: ethos.Estimate | None) -> str:
     )  # fmt: skip
 
 
+def _readme(values: Mapping[str, object], request: Request, *, segments: bool) -> dict[str, object]:
+    """The README's parts that hang on what was asked."""
+    return {
+        **project_files.readme(request.projects, values),
+        "projects_heading": "## Projects that build\n\n" if request.projects else "",
+        "log_step": template("log_step.md").substitute(values) if segments else "",
+        "camera_step": 7 if segments else 6,
+    }
+
+
 def _rendered(written: Sequence[str], values: dict[str, object], instead: Mapping[str, str]) -> dict[str, str]:
     tag = "x" + hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:8]
     values = values | {"tag": tag, "guard": f"{values['name']}_{tag}".upper()}
     rows = ((target, Template(text).substitute(values)) for target, text in FILES.items() if target in written and text)
     beside = Template(NPU_BESIDE).substitute(values) if instead else BESIDE
-    values["files"] = "\n".join([*(f"| `{_called(target, values)}` | {text} |" for target, text in rows), beside])
+    listed = "\n".join([*(f"| `{_called(target, values)}` | {text} |" for target, text in rows), beside])
+    values["files"] = f"{listed}{values['project_rows']}"
     return {_called(target, values): template(instead.get(target, target)).substitute(values) for target in written}
 
 
@@ -198,6 +217,7 @@ def _values(content: bytes, graph: Graph, *, file: str, sha256: str, name: str, 
     calls = operators.calls(graph)
     return {
         "file": file,
+        "quoted": json.dumps(file, ensure_ascii=False),  # as YAML takes it, too
         "sha256": sha256,
         "name": name,
         "prefix": f"{name}_",
@@ -212,6 +232,7 @@ def _values(content: bytes, graph: Graph, *, file: str, sha256: str, name: str, 
         "margin": room.margin_bytes,
         "margin_percent": f"{room.margin_percent:g}",
         "scratch": room.scratch_bytes,
+        "arena": room.measured_bytes + room.scratch_bytes + room.margin_bytes,
         "tensors": "\n".join(_describe(graph)),
     }
 

@@ -7,6 +7,7 @@ _RED, _BLUE = 0.299, 0.114
 _GREEN = 1 - _RED - _BLUE
 _BITS = 16  # of fixed-point coefficients
 
+_IN, _IN_BACKWARDS = (f"for (int c = 0; c < 3; ++c) out[3 * x + c] = in[3 * x + {c}];" for c in ("c", "2 - c"))
 _COPY = "for (int c = 0; c < kChannels; ++c) pixel[c] = row[kChannels * x + c];"
 _BACKWARDS = "for (int c = 0; c < 3; ++c) pixel[c] = row[3 * x + 2 - c];"
 # 5 and 6 bits to the nearest of 256 levels: round(value * 255 / 31) and round(value * 255 / 63), for every value.
@@ -14,6 +15,9 @@ _FIVE_SIX_FIVE = """const int word = row[2 * x + {low}] + 256 * row[2 * x + {hig
     pixel[0] = static_cast<std::uint8_t>(((word >> 11) * 527 + 23) >> 6);
     pixel[1] = static_cast<std::uint8_t>(((word >> 5) % 64 * 259 + 33) >> 6);
     pixel[2] = static_cast<std::uint8_t>((word % 32 * 527 + 23) >> 6);"""
+_WORD = """const int word = in[3 * x] >> 3 << 11 | in[3 * x + 1] >> 2 << 5 | in[3 * x + 2] >> 3;
+  out[2 * x + {low}] = static_cast<std::uint8_t>(word & 255);
+  out[2 * x + {high}] = static_cast<std::uint8_t>(word >> 8);"""
 _GREY = "for (int c = 0; c < kChannels; ++c) pixel[c] = row[x];"
 _YUV = """const std::uint8_t* pair = row + 4 * (x / 2);
     const std::int32_t luma = {luma} * (pair[{y} + x % 2 * 2] - {zero}), u = pair[{u}] - 128, v = pair[{v}] - 128;
@@ -54,6 +58,7 @@ class Layout:
         about: In words.
         pair_bytes: Bytes of two pixels.
         code: C++ that fills `pixel` with the kChannels values 0..255 of column `x` of `row`.
+        encode: C++ that puts column `x` of a picture's row `in` into a frame's row `out`; empty where pixels share a colour.
         channels: Of the model inputs that it can fill.
         is_swapped: Whether it is 16-bit words with their high byte first.
     """
@@ -61,6 +66,7 @@ class Layout:
     about: str
     pair_bytes: int
     code: str
+    encode: str = ""
     channels: tuple[int, ...] = (3,)
     is_swapped: bool = False
 
@@ -71,15 +77,21 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "rgb888": Layout("bytes red, green, blue, as a demosaiced Bayer row has them", 6, _COPY),
-    "bgr888": Layout("bytes blue, green, red", 6, _BACKWARDS),
-    "rgb565": Layout("16-bit words, red in the high bits, low byte first", 4, _FIVE_SIX_FIVE.format(low=0, high=1)),
+    "rgb888": Layout("bytes red, green, blue, as a demosaiced Bayer row has them", 6, _COPY, _IN),
+    "bgr888": Layout("bytes blue, green, red", 6, _BACKWARDS, _IN_BACKWARDS),
+    "rgb565": Layout(
+        "16-bit words, red in the high bits, low byte first", 4, _FIVE_SIX_FIVE.format(low=0, high=1),
+        _WORD.format(low=0, high=1),
+    ),
     "rgb565_swapped": Layout(
-        "the same, high byte first, as many cameras send it", 4, _FIVE_SIX_FIVE.format(low=1, high=0), is_swapped=True,
+        "the same, high byte first, as many cameras send it", 4, _FIVE_SIX_FIVE.format(low=1, high=0),
+        _WORD.format(low=1, high=0), is_swapped=True,
     ),
     "yuyv": Layout("bytes Y U Y V (YUV 4:2:2), BT.601, luma 16..235", 4, _yuv(first=0, full=False)),
     "yuyv_full": Layout("the same with luma 0..255, as in JPEG", 4, _yuv(first=0, full=True)),
     "uyvy": Layout("bytes U Y V Y, BT.601, luma 16..235", 4, _yuv(first=1, full=False)),
     "uyvy_full": Layout("the same with luma 0..255, as in JPEG", 4, _yuv(first=1, full=True)),
-    "grey": Layout("a byte a pixel, which a model of three channels gets three times", 2, _GREY, channels=(1, 3)),
+    "grey": Layout(
+        "a byte a pixel, which a model of three channels gets three times", 2, _GREY, "out[x] = in[x];", channels=(1, 3)
+    ),
 }  # fmt: skip

@@ -113,3 +113,18 @@ def micro(report: dict) -> str:
             f"  {one['board']:<15} {verdict:<5} {one['flash_room_kib']:8.0f} {one['ram_room_kib']:8.0f}  {one['about']}"
         )
     return "\n".join(lines + report["unknown"])
+
+
+def board_log(report: dict) -> str:
+    """The report of `kerasseg.jobs.read_log`."""
+    lines = [
+        f"pixels   {report['equal']} of {report['pixels']} have LiteRT's class, {report['equal_to_tflite_micro']} that of "
+        "TFLite Micro's reference kernels",
+        f"IoU      {report['miou']:.6f} in the mean, {report['min_iou']:g} is accepted",
+        *(f"  {one:.6f}  {name}" for name, one in report["iou"].items() if one is not None),
+    ]
+    if report["microseconds"] is not None:
+        lines.append(f"time     {report['microseconds'] / 1000:.1f} ms a run")
+    if report["arena_bytes"] is not None:
+        lines.append(f"arena    {report['arena_bytes'] / KIB:.1f} KiB used")
+    return "\n".join([*lines, f"it says  {report['verdict'] or 'neither PASS nor FAIL'}"])

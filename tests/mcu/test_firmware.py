@@ -47,13 +47,15 @@ def _written(folder, content, vector, **request):
 
 
 def _stand_in(name):
-    return (f"-I{STAND_IN}", f'-DSTAND_IN_VECTOR="{name}_test_vector.h"', f"-DSTAND_IN_NAME={name}")
+    names = (f'-DSTAND_IN_VECTOR="{name}_test_vector.h"', f"-DSTAND_IN_NAME={name}")
+    return (f"-I{STAND_IN}", "-DTF_LITE_STATIC_MEMORY", *names)
 
 
 def _build(folder, output, *options):
     command = [
         "g++", *WARNINGS, *_stand_in("net"), f"-I{folder}", *options,
-        *(str(folder / name) for name in ("main.cc", "net_model_data.cc", "net_test_vector.cc")), "-o", str(output),
+        *(str(folder / name) for name in ("main.cc", "net_model_data.cc", "net_test_vector.cc")), str(STAND_IN / "micro_log.cc"),
+        "-o", str(output),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -84,7 +86,7 @@ def test_main_accepts_what_was_accepted(content, folder, tmp_path):
     inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
     _, outputs = micro.compare(content, [inputs])
     tolerant = _written(tmp_path, content, vectors.Vector("noise", tuple(inputs), tuple(outputs[0])), tolerance_lsb=1)
-    done = _build(tolerant, tmp_path / "main", "-DSTAND_IN_FLIP")
+    done = _build(tolerant, tmp_path / "main", "-DSTAND_IN_FLIP=1")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
         0,
         "PASS: 1 bytes of the output differ, by up to 1 of 1 accepted",
@@ -95,7 +97,7 @@ def test_main_accepts_what_was_accepted(content, folder, tmp_path):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("-DSTAND_IN_FLIP", "FAIL: 1 bytes of the output differ, by up to 1; accepted are 0"),
+        ("-DSTAND_IN_FLIP=1", "FAIL: 1 bytes of the output differ, by up to 1; accepted are 0"),
         ("-DSTAND_IN_ARENA=1177", "small arena (give"),
     ],
 )
@@ -250,7 +252,7 @@ def test_two_exports_from_archives_keep_their_own_weights(content, tmp_path, cal
         _written(folder, net, vectors.Vector("noise", tuple(inputs), tuple(outputs[0])), name=name)
         (folder / "probe.cc").write_text(PROBE.format(name=name, function=f"Probe{i}"))
         for source in (f"{name}_model_data", f"{name}_test_vector", "probe"):
-            subprocess.run(["g++", *WARNINGS, f"-I{STAND_IN}", "-c", f"{source}.cc"], cwd=folder, check=True)
+            subprocess.run(["g++", *WARNINGS, *_stand_in(name), "-c", f"{source}.cc"], cwd=folder, check=True)
         subprocess.run("ar rcs lib.a *.o", cwd=folder, shell=True, check=True)
         expected.append(bytes([len(operators.count(Graph(net)))]) + net + inputs[0].tobytes() + outputs[0][0].tobytes())
     (tmp_path / "main.cc").write_text(
@@ -287,6 +289,7 @@ def test_what_vela_compiled_has_sources_of_its_own(content, tmp_path):
     assert "report.json" not in readme  # which is one folder up
     assert "Nothing here runs the NPU's commands" in readme
     sources = [folder / name for name in ("main.cc", "net_vela_model_data.cc", "net_vela_test_vector.cc")]
+    sources.append(STAND_IN / "micro_log.cc")
     command = ["g++", *WARNINGS, *_stand_in("net_vela"), f"-I{folder}", *sources, "-o", tmp_path / "main"]
     subprocess.run(command, check=True)
     assert subprocess.run([tmp_path / "main"], check=False).returncode == 0

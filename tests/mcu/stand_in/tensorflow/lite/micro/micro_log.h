@@ -2,8 +2,9 @@
 #ifndef STAND_IN_MICRO_LOG_H_
 #define STAND_IN_MICRO_LOG_H_
 
-#include <cstdio>
+#include <cstdarg>
 
-#define MicroPrintf(...) (std::printf(__VA_ARGS__), std::printf("\n"))
+void MicroPrintf(const char* format, ...);
+void VMicroPrintf(const char* format, va_list args);
 
 #endif  // STAND_IN_MICRO_LOG_H_

@@ -2,20 +2,7 @@
 #ifndef STAND_IN_MICRO_MUTABLE_OP_RESOLVER_H_
 #define STAND_IN_MICRO_MUTABLE_OP_RESOLVER_H_
 
-#include <cstddef>
-#include <cstdint>
-
-enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
-
-struct TfLiteTensor {
-  std::size_t bytes;
-  union {
-    char* raw;
-    std::int8_t* int8;
-  } data;
-};
-
-struct TFLMRegistration {};
+#include "tensorflow/lite/micro/micro_op_resolver.h"
 
 namespace tflite {
 
@@ -26,8 +13,9 @@ inline TFLMRegistration Register_DEPTHWISE_CONV_2D_INT8() { return {}; }
 inline TFLMRegistration Register_MUL_INT8() { return {}; }
 
 template <unsigned int tOpCount>
-class MicroMutableOpResolver {
+class MicroMutableOpResolver : public MicroOpResolver {
  public:
+  bool is_full() const override { return count_ == tOpCount; }
   TfLiteStatus AddAdd(const TFLMRegistration& = {}) { return Count(); }
   TfLiteStatus AddConcatenation(const TFLMRegistration& = {}) { return Count(); }
   TfLiteStatus AddConv2D(const TFLMRegistration& = {}) { return Count(); }
