@@ -1,5 +1,5 @@
-// Stands in for TFLite Micro's interpreter: given the input of STAND_IN_NAME's test vector it gives the output of it, with one
-// byte changed where STAND_IN_FLIP is defined, or nothing at all where the arena is smaller than STAND_IN_ARENA. For another
+// Stands in for TFLite Micro's interpreter: given the input of STAND_IN_NAME's test vector it gives the output of it, with bytes
+// (STAND_IN_BYTES of them, else one) changed by STAND_IN_FLIP where that is defined, or nothing at all where the arena is smaller than STAND_IN_ARENA. For another
 // input it asks, where STAND_IN_ASKS is defined, the command in the environment's STAND_IN_COMMAND, in files `in` and `out`.
 #ifndef STAND_IN_MICRO_INTERPRETER_H_
 #define STAND_IN_MICRO_INTERPRETER_H_
@@ -20,6 +20,9 @@
 #include <fstream>
 #endif
 
+#ifndef STAND_IN_BYTES
+#define STAND_IN_BYTES 1
+#endif
 #ifndef STAND_IN_ARENA
 #define STAND_IN_ARENA 1
 #endif
@@ -52,7 +55,7 @@ class MicroInterpreter {
     if (std::memcmp(in_.data(), STAND_IN_NAME::kTestInputs[0].data, in_.size()) != 0) return Ask();
     std::memcpy(out_.data(), STAND_IN_NAME::kTestOutputs[0].data, out_.size());
 #ifdef STAND_IN_FLIP
-    out_[out_.size() / 2] ^= STAND_IN_FLIP;
+    for (size_t i = 0; i < STAND_IN_BYTES; ++i) out_[out_.size() / 2 + i] ^= STAND_IN_FLIP;
 #endif
     return kTfLiteOk;
   }
