@@ -18,7 +18,7 @@ class MicroOptions(ExportSettings):
     """
 
     tflite: str = setting("", "int8 .tflite file", path=True)
-    output_dir: str = setting("", "folder to write the sources, report.json and report.html to", path=True)
+    output_dir: str = setting("", "folder to write the sources and reports to; of --log, that of the export", path=True)
     workdir: str = setting("", "run directory of kerasseg train: compare on pictures of its data set", path=True)
     images: str = setting("", "or a folder of pictures to compare on", path=True)
     log: str = setting(

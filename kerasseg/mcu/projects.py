@@ -10,7 +10,7 @@ class Project:
 
     Attributes:
         about: What it is, for the README's table.
-        source: Whose example its form is, and whether it was built here.
+        source: Whose example its form is, and what of it kerasseg's tests have built.
         files: Path inside the folder, with NAME for the model's -> its template in templates/FOLDER/.
     """
 
@@ -22,22 +22,22 @@ class Project:
 PROJECTS: dict[str, Project] = {
     "host": Project(
         "CMake: the test vector, and class maps of pictures, on your own machine",
-        "CMake's documentation; kerasseg's tests build and run it, with headers that stand in for TFLite Micro's",
+        "kerasseg's tests build and run it, with headers that stand in for TFLite Micro's and its Python package's kernels",
         {"CMakeLists.txt": "CMakeLists.txt", "simulate.cc": "simulate.cc"},
     ),
     "esp-idf": Project(
         "an ESP-IDF project that runs the test vector; the folder above it is its component",
-        "espressif/esp-tflite-micro, examples/mobilenet; not built here, where no ESP-IDF is",
+        "after espressif/esp-tflite-micro, examples/mobilenet; kerasseg's tests build it with stand-ins for ESP-IDF's files",
         {name: name for name in ("CMakeLists.txt", "main/CMakeLists.txt", "sdkconfig.defaults", "partitions.csv")},
     ),
     "zephyr": Project(
         "makes the folder above it a Zephyr module; `app/` runs the test vector, `west.yml` fetches Zephyr",
-        "zephyrproject-rtos/zephyr, samples/modules/tflite-micro/hello_world; not built here, where no Zephyr is",
+        "after zephyrproject-rtos/zephyr, samples/modules/tflite-micro; kerasseg's tests build it with stand-ins for its files",
         {name: name for name in ("module.yml", "CMakeLists.txt", "Kconfig", "west.yml", "app/CMakeLists.txt", "app/prj.conf")},
     ),
     "arduino": Project(
         "an Arduino library with copies of the sources, and a sketch that runs the test vector",
-        "the Arduino library specification, 1.5; not built here, where no Arduino is",
+        "after Arduino's library specification; kerasseg's tests build it with GCC, not with Arduino's own tools",
         {
             "NAME/library.properties": "library.properties",
             "NAME/src/NAME.h": "umbrella.h",
@@ -46,7 +46,7 @@ PROJECTS: dict[str, Project] = {
     ),
     "cmsis": Project(
         "a CMSIS layer of the model and TFLite Micro, and a csolution project that runs the test vector",
-        "MDK-Packs/tensorflow-pack, examples/TFLiteRT_HelloWorld; not built here, where no CMSIS-Toolbox is",
+        "after MDK-Packs/tensorflow-pack, TFLiteRT_HelloWorld; kerasseg's tests read it and have not built it",
         {f"NAME.{kind}.yml": f"{kind}.yml" for kind in ("clayer", "cproject", "csolution")},
     ),
 }  # fmt: skip

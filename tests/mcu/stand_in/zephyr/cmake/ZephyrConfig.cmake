@@ -11,7 +11,7 @@ endforeach()
 
 add_library(zephyr STATIC "${STAND_IN}/micro_log.cc")
 target_include_directories(zephyr PUBLIC "${STAND_IN}")
-target_compile_definitions(zephyr PUBLIC TF_LITE_STATIC_MEMORY ${STAND_IN_DEFINITIONS})
+target_compile_definitions(zephyr PUBLIC ${STAND_IN_DEFINITIONS})  # its module does not define TF_LITE_STATIC_MEMORY
 add_executable(app)
 
 function(zephyr_include_directories)

@@ -15,12 +15,16 @@ typedef union TfLitePtrUnion {
   void* data;
 } TfLitePtrUnion;
 
-#ifndef TF_LITE_STATIC_MEMORY
-#error "TFLite Micro's library has TF_LITE_STATIC_MEMORY, and so does what is compiled with its headers"
-#endif
+// As in the real one, its layout hangs on the macro.
 typedef struct TfLiteTensor {
+#ifdef TF_LITE_STATIC_MEMORY
   TfLitePtrUnion data;
   std::size_t bytes;
+#else
+  const char* name;
+  TfLitePtrUnion data;
+  std::size_t bytes;
+#endif
 } TfLiteTensor;
 
 struct TFLMRegistration {};
