@@ -7,7 +7,8 @@ from kerasseg.mcu.frames import Frame
 from kerasseg.mcu.projects import PROJECTS
 from kerasseg.mcu.scratch import round_up
 
-CODE_BYTES = 512 * 1024  # of a program with ESP-IDF and TFLite Micro, beside the model
+CODE_BYTES = 512 * 1024  # of ESP-IDF, TFLite Micro and a program, beside the model: a guess, and a large one
+PARTITION_START = 64 * 1024  # where partitions.csv lets it begin
 PARTITION_STEP = 64 * 1024  # what a partition of an app is a multiple of (ESP-IDF, "Partition Tables")
 
 
@@ -24,12 +25,8 @@ def files(
         segments: Whether the output tells classes: pictures can be run on the host.
     """
     name = str(values["name"])
-    values = {
-        **values,
-        **_sizes(sources, values),
-        "upper": name.upper(),
-    }
-    values["includes"] = "\n".join(f'#include "{one}"' for one in sources if one.endswith(".h"))
+    includes = "\n".join(f'#include "{one}"' for one in sources if one.endswith(".h"))
+    values = {**values, **_sizes(sources, values), "upper": name.upper(), "includes": includes}
     values |= _host(frame, name) if segments and frame else {"simulate": ""}
     found = {}
     for project in dict.fromkeys(asked):
@@ -48,13 +45,10 @@ def readme(asked: Sequence[str], values: Mapping[str, object]) -> dict[str, str]
 
 def _sizes(sources: Mapping[str, str], values: Mapping[str, object]) -> dict[str, object]:
     """Room in the flash of an ESP32, in bytes and in the megabytes that it is sold in."""
-    partition = round_up(
-        int(str(values["size"])) + len(sources[f"{values['name']}_test_vector.cc"]) // 5 + CODE_BYTES, PARTITION_STEP
-    )
-    return {
-        "partition": hex(partition),
-        "flash_mb": next(mb for mb in (2, 4, 8, 16, 32, 64, 128) if 2**16 + partition <= mb * 2**20),
-    }
+    vector = len(sources[f"{values['name']}_test_vector.cc"]) // len("0x00,")
+    partition = round_up(int(str(values["size"])) + vector + CODE_BYTES, PARTITION_STEP)
+    sold = next((mb for mb in (2, 4, 8, 16, 32, 64) if PARTITION_START + partition <= mb * 2**20), 128)
+    return {"partition": hex(partition), "flash_mb": sold}
 
 
 def _host(frame: Frame, name: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on t
 
 @pytest.fixture(scope="module")
 def tflite(tmp_path_factory):
+    keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("net") / "net.tflite"
     path.write_bytes(int8(network(keras.layers.Conv2D(4, 3, strides=2, padding="same"))))
     return path
@@ -77,7 +78,7 @@ def test_a_board_that_computes_something_else(tflite, export, tmp_path):
         (float(((seen == i) & (expected == i)).sum() / ((seen == i) | (expected == i)).sum()))
         for i in range(4) if i in seen or i in expected
     ]  # fmt: skip
-    assert 0.5 < np.mean(ious) < 1
+    assert 0.1 < np.mean(ious) < 1
     result = _judge(tflite, export, wrong)
     assert result.returncode == 1
     assert f"NOT MET: mean IoU with LiteRT is {np.mean(ious):.6f}; --min_iou is 1" in result.stdout
@@ -87,7 +88,7 @@ def test_a_board_that_computes_something_else(tflite, export, tmp_path):
     with Image.open(export / "log.png") as picture:
         last = np.asarray(picture)[::16, -16 * 16 :: 16]
     assert ((last == (200, 30, 30)).all(-1) == (seen != expected)).all()
-    assert _judge(tflite, export, wrong, "--min_iou=0.5").returncode == 0
+    assert _judge(tflite, export, wrong, "--min_iou=0.1").returncode == 0
 
 
 def test_what_does_not_belong_together_is_refused(tflite, export, board, tmp_path):
