@@ -68,7 +68,8 @@ def read_log(
     story = sidecar.hold_against(path, None)
     known = story is not None and len(story.class_names) == heard.num_classes
     names = story.class_names if story and known else tuple(f"class {i}" for i in range(heard.num_classes))
-    report = _report(heard, expected, here, names, min_iou) | {"log": source.name, "file": path.name}
+    report = _report(heard, expected, here, names, min_iou)
+    report |= {"log": source.name, "file": path.name, "is_that_file": heard.model == files.sha256(path)}
     exported.add(folder, {JSON: (json.dumps(report, indent=2) + "\n").encode(), PICTURE: _picture(heard.ids, expected, names)})
     log(f"wrote {JSON} and {PICTURE} to {folder}")
     return report

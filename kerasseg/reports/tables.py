@@ -123,6 +123,8 @@ def board_log(report: dict) -> str:
         f"IoU      {report['miou']:.6f} in the mean, {report['min_iou']:g} is accepted",
         *(f"  {one:.6f}  {name}" for name, one in report["iou"].items() if one is not None),
     ]
+    if not report["is_that_file"]:
+        lines.append(f"model    not {report['file']} itself ran, but one made of it, as by Vela ({report['model'][:12]})")
     if report["microseconds"] is not None:
         lines.append(f"time     {report['microseconds'] / 1000:.1f} ms a run")
     if report["arena_bytes"] is not None:

@@ -62,6 +62,11 @@ def test_a_board_that_computes_the_same(tflite, export, board):
     report = files.read_json(export / "log.json")
     assert (report["miou"], report["equal"], report["failures"]) == (1.0, 256, [])
     assert (report["microseconds"], report["model"]) == (5000, files.sha256(tflite))
+    assert "not net.tflite itself" not in result.stdout
+    board.with_name("npu.log").write_text(board.read_text().replace(files.sha256(tflite), "12" * 32))
+    assert "not net.tflite itself ran, but one made of it, as by Vela (121212121212)" in (
+        _judge(tflite, export, board.with_name("npu.log")).stdout
+    )
     with Image.open(export / "log.png") as picture:
         assert picture.size == (3 * 16 * 16 + 2 * 2 * 16, 16 * 16)  # three panels of 16, two gaps of 2, each pixel 16 times
     assert {"log.json", "log.png"} <= set(files.read_json(export / "report.json")["files"])

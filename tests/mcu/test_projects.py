@@ -287,6 +287,7 @@ def test_a_partition_has_room_for_the_file(folder):
     assert "CONFIG_ESPTOOLPY_FLASHSIZE_2MB=y" in (folder / "esp-idf" / "sdkconfig.defaults").read_text()
 
 
+@needs_compiler
 def test_a_model_that_tells_no_classes_has_no_simulator(tmp_path):
     net = int8(network(keras.layers.Flatten(), keras.layers.Dense(3)))
     vector = vectors.Vector("noise", (np.zeros((1, 16, 16, 3), np.int8),), (np.zeros((1, 3), np.int8),))
@@ -297,3 +298,7 @@ def test_a_model_that_tells_no_classes_has_no_simulator(tmp_path):
     assert "PRINT_CLASS_MAP" not in texts["main.cc"] + texts["README.md"]
     assert texts["README.md"].count("| `host/` |") == 1
     assert "class_map" not in texts["arduino/model/src/model.h"]
+    for name in ("main.cc", *(name for name in texts if name.endswith(".h") and "/" not in name)):
+        (tmp_path / name).write_text(texts[name])
+    options = [*WARNINGS, *_stand_in("model"), "-DKERASSEG_PRINT_CLASS_MAP", f"-I{tmp_path}"]
+    _run("g++", *options, "-c", tmp_path / "main.cc", "-o", tmp_path / "main.o")

@@ -21,8 +21,10 @@ class MicroMutableOpResolver : public MicroOpResolver {
   TfLiteStatus AddConv2D(const TFLMRegistration& = {}) { return Count(); }
   TfLiteStatus AddDepthwiseConv2D(const TFLMRegistration& = {}) { return Count(); }
   TfLiteStatus AddEthosU() { return Count(); }
+  TfLiteStatus AddFullyConnected(const TFLMRegistration& = {}) { return Count(); }
   TfLiteStatus AddMean(const TFLMRegistration& = {}) { return Count(); }
   TfLiteStatus AddMul(const TFLMRegistration& = {}) { return Count(); }
+  TfLiteStatus AddReshape() { return Count(); }
   TfLiteStatus AddResizeBilinear(const TFLMRegistration& = {}) { return Count(); }
   unsigned int count() const { return count_; }
 
