@@ -60,14 +60,15 @@ def read_log(
             f"{source.name} is the log of another export (model {heard.model[:12]}, test vector {heard.vector[:12]}; {folder} "
             f"has {files.sha256(path)[:12]}, {vector.sha256[:12]}): build what lies there, or give the folder that was built"
         )
-    expected, here = _class_maps(path, vector)
-    if heard.ids.shape != expected.shape:
+    expected, here, classes = _class_maps(path, vector)
+    if (heard.ids.shape, heard.num_classes) != (expected.shape, classes):
         raise InputError(
-            f"{source.name} has a class map of {heard.ids.shape}, {path.name} gives {expected.shape}; run it again"
+            f"{source.name} is damaged: a class map of {heard.ids.shape} with {heard.num_classes} classes, where {path.name} "
+            f"gives {expected.shape} with {classes}; run it again and keep the whole log"
         )
     story = sidecar.hold_against(path, None)
-    known = story is not None and len(story.class_names) == heard.num_classes
-    names = story.class_names if story and known else tuple(f"class {i}" for i in range(heard.num_classes))
+    known = story is not None and len(story.class_names) == classes
+    names = story.class_names if story and known else tuple(f"class {i}" for i in range(classes))
     report = _report(heard, expected, here, names, min_iou)
     report |= {"log": source.name, "file": path.name, "is_that_file": heard.model == files.sha256(path)}
     exported.add(folder, {JSON: (json.dumps(report, indent=2) + "\n").encode(), PICTURE: _picture(heard.ids, expected, names)})
@@ -94,8 +95,8 @@ def _vector(folder: Path, path: Path) -> vectors.Written:
     return vectors.read(source.read_text(encoding="utf-8"))
 
 
-def _class_maps(path: Path, vector: vectors.Written) -> tuple[np.ndarray, np.ndarray]:
-    """Class ids (H, W) of LiteRT's reference kernels for the test vector's input, and of the output that stands in it."""
+def _class_maps(path: Path, vector: vectors.Written) -> tuple[np.ndarray, np.ndarray, int]:
+    """Class ids (H, W) of LiteRT's reference kernels for the test vector's input, of the output that is in it, and classes."""
     content = path.read_bytes()
     graph = Graph(content, source=path)
     logits = class_map.logits_of(graph)
@@ -107,7 +108,8 @@ def _class_maps(path: Path, vector: vectors.Written) -> tuple[np.ndarray, np.nda
         for values, one in ((vector.inputs[0], reference.inputs[0]), (vector.outputs[0], reference.outputs[0]))
     )
     theirs = reference.run([given])[0]
-    return class_map.class_ids(theirs, stride=logits.stride), class_map.class_ids(ours, stride=logits.stride)
+    maps = [class_map.class_ids(one, stride=logits.stride) for one in (theirs, ours)]
+    return maps[0], maps[1], logits.classes
 
 
 def _report(

@@ -110,6 +110,8 @@ def test_what_does_not_belong_together_is_refused(tflite, export, board, tmp_pat
     vector = next(line for line in text.splitlines() if "kerasseg-map vector" in line)
     foreign.write_text(text.replace(vector, f"kerasseg-map vector {'0' * 64};"))
     assert_one_line(_judge(tflite, export, foreign), "foreign.log is the log of another export", "test vector 000000000000")
+    (tmp_path / "more.log").write_text(text.replace("begin 16 16 4;", "begin 16 16 6;"))
+    assert_one_line(_judge(tflite, export, tmp_path / "more.log"), "with 6 classes, where net.tflite gives (16, 16) with 4")
     (tmp_path / "cut.log").write_text(text[: len(text) // 2])
     assert_one_line(_judge(tflite, export, tmp_path / "cut.log"), "cut.log was cut")
     copy = tmp_path / "copy"
