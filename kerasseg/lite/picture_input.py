@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from kerasseg import grey
 from kerasseg.errors import InputError
 from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.tensors import Tensor, quantize
@@ -39,18 +39,11 @@ class PictureInput:
         Returns:
             Of the input's shape and type.
         """
-        if self.channels == 1 and images.shape[-1] == 3:
-            images = grey(images)
-        values = self.taken.values(images)
+        values = self.taken.values(grey.fitted(images, self.channels))
         if self.channels_first:
             values = np.moveaxis(values, -1, 1)
         given = self.tensor
         return quantize(values, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
-
-
-def grey(images: np.ndarray) -> np.ndarray:
-    """Pictures (1, H, W, 3), 0..255, as Pillow's mode L makes them of RGB: 0.299 R + 0.587 G + 0.114 B. (1, H, W, 1) uint8."""
-    return np.asarray(Image.fromarray(images[0].astype(np.uint8)).convert("L"))[None, ..., None]
 
 
 def picture_input(tensor: Tensor | None, *, file: str, taken: Range = PIXELS) -> PictureInput:
