@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasseg import grey
 from kerasseg.errors import InputError
+from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.tensors import Tensor, quantize
 
@@ -44,6 +45,20 @@ class PictureInput:
             values = np.moveaxis(values, -1, 1)
         given = self.tensor
         return quantize(values, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
+
+
+def open_batch(graph: Graph, *, file: object) -> str:
+    """What is to be said of a file whose first input has an open batch, -1 in its shape_signature; empty where it is fixed.
+
+    Raises:
+        InputError: height, width or channels are open.
+    """
+    tensor = int(graph.model.subgraphs[0].inputs[0])
+    found = graph.tensors[tensor].shapeSignature
+    signature = graph.shape(tensor) if found is None else tuple(map(int, found))
+    if -1 in signature[1:]:
+        raise InputError(f"{file} has an open size {signature}; convert it with a fixed height and width")
+    return f"{file} leaves open how many pictures it takes; it is run with batch 1" if -1 in signature else ""
 
 
 def picture_input(tensor: Tensor | None, *, file: str, taken: Range = PIXELS) -> PictureInput:
