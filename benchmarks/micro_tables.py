@@ -129,6 +129,6 @@ def calibration_table(results: Path) -> str:
 
 
 BLOCKS = {
-    "calibration": calibration_table, "micro": micro_table, "micro_grey": grey_table, "micro_shapes": micro_shapes_table, "boards": boards_table,
-    "micro_search": search_table,
+    "calibration": calibration_table, "micro": micro_table, "micro_grey": grey_table, "micro_shapes": micro_shapes_table,
+    "boards": boards_table, "micro_search": search_table,
 }  # fmt: skip
