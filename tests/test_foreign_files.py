@@ -93,7 +93,7 @@ ROWS = {
         check="takes 4 pictures at a time", micro="takes 4 pictures at a time",
     ),
     "open batch": Row(
-        Made(-1, 1, ops=INT8, io="int8", batch=None), "m.tflite leaves open how many pictures it takes; it is run with batch 1",
+        Made(-1, 1, ops=INT8, io="int8", batch=None), "m.tflite leaves its batch open; it is run with batch 1",
     ),
     "sigmoid": Row(Made(ops=INT8, io="int8", end="sigmoid"), "gives one channel, a sigmoid: class 1 where it passes 0.5"),
     "logit": Row(Made(0, 1, ops=INT8, io="int8", end="logit"), "gives one channel, a logit: class 1 where it passes 0"),

@@ -121,7 +121,7 @@ def test_the_run_knows_and_another_number_is_refused(short, run):
         "kerasseg train --model=short --dataset=shapes --size=64,64 --eval_size=96,96 --channels=1"
         in (run / "report.html").read_text()
     )
-    with pytest.raises(InputError, match=r"holds a run with channels .*1"):
+    with pytest.raises(InputError, match=r"holds a run with other settings: channels \(1 there, 3 asked\)"):
         loop.train(dataclasses.replace(short, channels=3), workdir=run)
 
 

@@ -58,7 +58,7 @@ def open_batch(graph: Graph, *, file: object) -> str:
     signature = graph.shape(tensor) if found is None else tuple(map(int, found))
     if -1 in signature[1:]:
         raise InputError(f"{file} has an open size {signature}; convert it with a fixed height and width")
-    return f"{file} leaves open how many pictures it takes; it is run with batch 1" if -1 in signature else ""
+    return f"{file} leaves its batch open; it is run with batch 1" if -1 in signature else ""
 
 
 def picture_input(tensor: Tensor | None, *, file: str, taken: Range = PIXELS) -> PictureInput:
