@@ -18,7 +18,7 @@ from kerasseg.data import pipeline, shapes, workers
 from kerasseg.data.augment import augment
 from kerasseg.data.letterbox import letterbox, segment
 from kerasseg.errors import InputError
-from kerasseg.jobs import ConversionSettings, ExportSettings
+from kerasseg.jobs import CompareSettings, ConversionSettings, ExportSettings
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.mcu import runtime
 from kerasseg.models import backbone, build_model, get_spec
@@ -33,6 +33,10 @@ QAT = ConversionSettings(recipe="int8_qat", calibration_examples=4, epochs=1)
 def _luma(rgb):
     """ITU-R BT.601-7's shares in Pillow's fixed point (Convert.c, L24)."""
     return (rgb.astype(int) @ [19595, 38470, 7471] + 32768) >> 16
+
+
+def _drawn():
+    return shapes.load()["val"][0].image[:96, :96]
 
 
 def test_it_is_pillows_and_leaves_grey_as_it_is():
@@ -102,8 +106,7 @@ def run(short, tmp_path_factory):
     folder = tmp_path_factory.mktemp("grey") / "run"
     loop.train(dataclasses.replace(short, channels=1), workdir=folder)
     model = trained.load_trained(open_run(folder))
-    picture = shapes.load()["val"][0].image[:96, :96]
-    means = np.asarray(model(grey.fitted(picture[None], 1).astype(np.float32))).mean((0, 1, 2))
+    means = np.asarray(model(grey.fitted(_drawn()[None], 1).astype(np.float32))).mean((0, 1, 2))
     logits = model.get_layer("logits")
     logits.bias.assign(np.asarray(logits.bias) - means)
     model.save_weights(folder / "best.weights.h5")
@@ -138,7 +141,7 @@ def test_a_run_from_before_takes_three(short_run, tmp_path):
 def test_colours_and_their_grey_are_one_picture(run, tmp_path):
     """To the run's model and to its file: (H, W, 3) comes in, as everywhere."""
     for predictor in (jobs.load_predictor(workdir=run), jobs.load_predictor(tflite=run / "int8.tflite")):
-        image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+        image = _drawn()
         replicated = np.repeat(_luma(image)[..., None], 3, -1).astype(np.uint8)
         ids = predictor.predict(image[None])
         assert len(np.unique(ids)) > 1
@@ -179,6 +182,16 @@ def test_evaluate_check_and_report(run):
 
 
 @pytest.mark.slow
+def test_a_comparison_tells_it_from_the_same_row_in_colours(short_run, run, tmp_path):
+    settings = CompareSettings(runs=1, warmup=0, pictures=1)
+    report = jobs.compare([short_run, run], output_dir=tmp_path, settings=settings)
+    assert [row["channels"] for row in report["rows"]] == [3, 1]
+    table = (tmp_path / "compare.md").read_text()
+    assert "| `short` | 96x96 |" in table
+    assert "| `short` | 96x96 grey |" in table
+
+
+@pytest.mark.slow
 def test_fine_tuned_in_eight_bits(run, tmp_path):
     pytest.importorskip("tensorflow_model_optimization", reason="the extra qat is not installed")
     copy = shutil.copytree(run, tmp_path / "run")
@@ -208,9 +221,7 @@ def test_a_page_sees_what_predict_sees(run, browser, tmp_path):
         litertjs.contents()
     except InputError as error:
         pytest.skip(str(error))
-    rng = np.random.default_rng(0)
-    coarse = Image.fromarray(rng.integers(0, 256, (12, 15, 3), np.uint8))
-    image = np.asarray(coarse.resize((120, 90), Image.Resampling.BILINEAR))
+    image = np.asarray(Image.fromarray(_drawn()).resize((120, 90), Image.Resampling.BILINEAR))
     path = write_picture(tmp_path / "a.png", image)
     jobs.publish(run / "int8.tflite", output_dir=tmp_path / "page")
     running = server.serving(tmp_path / "page")
@@ -225,6 +236,7 @@ def test_a_page_sees_what_predict_sees(run, browser, tmp_path):
     running.shutdown()
     running.server_close()
     predictor = jobs.load_predictor(tflite=run / "int8.tflite")
+    assert len(np.unique(found)) > 1
     np.testing.assert_array_equal(np.reshape(found, (90, 120)), segment(predictor.predict, image, size=predictor.size))
 
 
