@@ -15,13 +15,26 @@ BUDGETS = {"micro_96": (160, 300), "micro_128": (256, 500), "micro_160": (384, 8
 
 def micro_table(results: Path) -> str:
     """The rows for microcontrollers: memory, work, accuracy, Ethos-U."""
+    return _measured(results, {name: f"camvid_{name}" for name in ROWS})
+
+
+def grey_table(results: Path) -> str:
+    """A row and its grey form, trained alike."""
+    stems = {"micro_96": "camvid_micro_96_short", "micro_grey_96": "camvid_micro_grey_96"}
+    epochs = {files.read_json(results / f"{stem}_check.json")["config"]["epochs"] for stem in stems.values()}
+    assert len(epochs) == 1
+    return f"{_measured(results, stems)} Both were trained for {epochs.pop()} epochs."
+
+
+def _measured(results: Path, stems: dict[str, str]) -> str:
+    """A row a model; `stems` has what the names of its results begin with."""
     lines = [
         "| model | input | flash | arena | million MACs | float | int8 | int8 after QAT | the same in TFLite Micro "
         "| Ethos-U55-256 | CPU operators |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for name in ROWS:
-        check, tflm, export = (files.read_json(results / f"camvid_{name}_{kind}.json") for kind in ("check", "tflm", "export"))
+    for name, stem in stems.items():
+        check, tflm, export = (files.read_json(results / f"{stem}_{kind}.json") for kind in ("check", "tflm", "export"))
         miou = {entry["file"]: entry["tflite"]["miou"] for entry in check["files"]}
         (npu,) = (one for one in export["accelerators"] if one["accelerator"] == "ethos-u55-256")
         side = check["size"][0]
@@ -116,6 +129,6 @@ def calibration_table(results: Path) -> str:
 
 
 BLOCKS = {
-    "calibration": calibration_table, "micro": micro_table, "micro_shapes": micro_shapes_table, "boards": boards_table,
-    "micro_search": search_table,
+    "calibration": calibration_table, "micro": micro_table, "micro_grey": grey_table, "micro_shapes": micro_shapes_table,
+    "boards": boards_table, "micro_search": search_table,
 }  # fmt: skip

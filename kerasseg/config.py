@@ -30,6 +30,7 @@ class TrainConfig:
     activation: str = setting(
         "", "hard_swish, swish, relu6 or relu where MobileNetV3 has hard-swish; empty takes the model's own"
     )
+    channels: int = setting(0, "of the pictures that the model takes: 3, or 1 for grey; 0 takes the model's own")
     backbone_weights: str = setting("imagenet", "imagenet (a download), none, or a .npz or .weights.h5 file", path=True)
     init_weights: str = setting("", "best.weights.h5 of another run to start from, instead of backbone_weights", path=True)
     bn_momentum: float = setting(0.95, "batch norm momentum; keras.applications' 0.999 needs far more steps")

@@ -92,6 +92,9 @@ ROWS = {
         Made(ops=INT8, io="int8", batch=4), "takes 4 pictures at a time, (4, 16, 16, 3); convert it with batch 1", refused=True,
         check="takes 4 pictures at a time", micro="takes 4 pictures at a time",
     ),
+    "open batch": Row(
+        Made(-1, 1, ops=INT8, io="int8", batch=None), "m.tflite leaves its batch open; it is run with batch 1",
+    ),
     "sigmoid": Row(Made(ops=INT8, io="int8", end="sigmoid"), "gives one channel, a sigmoid: class 1 where it passes 0.5"),
     "logit": Row(Made(0, 1, ops=INT8, io="int8", end="logit"), "gives one channel, a logit: class 1 where it passes 0"),
     "neither": Row(
@@ -190,6 +193,8 @@ def test_micro_exports_it_or_says_why_not(file, row, pictures, tmp_path, monkeyp
     assert all((out / name).is_file() for name in listed)
     report = files.read_json(out / "report.json")
     assert f"{report['input']['range']}: {report['input']['why']}" in result.stdout
+    assert f"It takes pictures as {report['input']['range']}: {report['input']['why']}." in (out / "report.html").read_text()
+    assert ("it is run with batch 1" in result.stdout) == (row.made.batch is None)
     # The two values of the picture, as real values: low + p / 255 * (high - low).
     given = _test_input(out, file)
     expected = [row.made.low + p / 255 * (row.made.high - row.made.low) for p in (40, min(220, row.made.brightest))]
@@ -216,7 +221,6 @@ def test_a_page_takes_the_same_range_or_says_what_it_cannot_show(tmp_path):
     for made, says in (
         (Made(ops=INT8, io="int8", end="int32"), "the page reads logits, (1, height, width, classes); this file gives a map"),
         (Made(ops=INT8, io="int8", end="sigmoid"), "this file gives one channel, a sigmoid"),
-        (Made(ops=INT8, io="int8", channels=1), "the page gives a network RGB"),
         (Made(0, 1, ops=INT8, io="int8", channels_first=True), "this one takes (1, 3, 16, 16) int8 as 0..1"),
     ):
         path.write_bytes(foreign.make(made))

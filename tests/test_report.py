@@ -46,7 +46,7 @@ def test_files_and_memory_come_beside_keras(run, browser, tmp_path):
     text = tab.inner_text("body")
     checked = files.read_json(run / "check.json")
     (entry,) = checked["files"]
-    assert f"int8.tflite\t{100 * entry['tflite']['miou']:.2f} %" in text
+    assert f"int8.tflite\t0..255\t{100 * entry['tflite']['miou']:.2f} %" in text
     assert f"{entry['latency'][0]['median_ms']:.2f}" in text
     assert "of unknown origin" in text
     assert "Where int8 hurts" in text

@@ -49,6 +49,7 @@ def build(
         "recipe": recipe,
         "bytes": len(content),
         "size": list(model.size),
+        "channels": model.picture.channels,
         "logits": list(model.output.shape[1:]),
         "class_names": list(class_names),
         "colors": [list(color) for color in palette(class_names)],
@@ -72,9 +73,9 @@ def build(
 
 def _refuse_what_scripts_cannot_read(model: LoadedModel) -> None:
     picture, classes = model.picture, model.classes
-    if picture.channels != 3 or picture.channels_first or len(picture.taken.mean) != 1 or picture.tensor.dtype == np.int16:
+    if picture.channels_first or len(picture.taken.mean) != 1 or picture.tensor.dtype == np.int16:
         raise InputError(
-            f"the page gives a network RGB, (1, height, width, 3), each channel alike; this one takes {picture.tensor.shape} "
+            f"the page gives a network (1, height, width, 3 or 1), each channel alike; this one takes {picture.tensor.shape} "
             f"{picture.tensor.dtype} as {picture.taken.name}; kerasseg predict runs it"
         )
     if not isinstance(classes, Logits) or classes.channels_first:

@@ -16,6 +16,7 @@ from kerasseg.config import TrainConfig
 from kerasseg.data.splits import Split
 from kerasseg.data.workers import Crop, Workers, crop
 from kerasseg.errors import InputError
+from kerasseg.models import get_spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -60,8 +61,8 @@ def train_batches(
         part: (k, n) for the k-th of n equal parts of every batch, from 0: what one of n machines reads.
 
     Returns:
-        What `fit` takes and a `for` goes through, the same batches under every backend: (images (B, *size, 3) float32 in
-        0..255, labels (B, *size) uint8); the last, smaller batch is left out.
+        What `fit` takes and a `for` goes through, the same batches under every backend: (images (B, *size, C) float32 in
+        0..255, C the model's channels, labels (B, *size) uint8); the last, smaller batch is left out.
     """
     order = np.random.default_rng((config.seed, epoch)).permutation(len(split))
     steps, (number, parts) = len(split) // config.batch_size, part
@@ -86,9 +87,11 @@ def train_batches(
 def _tf_data(order: np.ndarray, load: Load, config: TrainConfig, *, processes: int) -> tf.data.Dataset:
     import tensorflow as tf
 
+    channels = get_spec(config.model, channels=config.channels).channels
+
     def load_tensors(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image, labels = tf.numpy_function(lambda i: load([i])[0], [position], [tf.uint8, tf.uint8])
-        image.set_shape((*config.size, 3))
+        image.set_shape((*config.size, channels))
         labels.set_shape(config.size)
         return tf.cast(image, tf.float32), labels
 

@@ -13,24 +13,27 @@ from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
+from kerasseg import grey
 from kerasseg.config import TrainConfig
 from kerasseg.data.augment import augment
 from kerasseg.data.cache import Cache
 from kerasseg.data.splits import Split
 from kerasseg.errors import DataError, InputError
+from kerasseg.models import get_spec
 
-Crop = tuple[np.ndarray, np.ndarray]  # image (*size, 3) uint8, labels (*size) uint8
+Crop = tuple[np.ndarray, np.ndarray]  # image (*size, channels of the model) uint8, labels (*size) uint8
 
 
 def crop(split: Split, config: TrainConfig, *, epoch: int, position: int) -> Crop:
-    """One example of an epoch, as (seed, epoch, position) alone decide.
+    """One example of an epoch, as (seed, epoch, position) alone decide. Where the model takes grey, it is made last.
 
     Raises:
         InputError: it cannot be read.
     """
     example = split[position]
     random = np.random.default_rng((config.seed, epoch, position))
-    return augment(example.image, example.labels, config, random=random)
+    image, labels = augment(example.image, example.labels, config, random=random)
+    return grey.fitted(image, get_spec(config.model, channels=config.channels).channels), labels
 
 
 class Workers:

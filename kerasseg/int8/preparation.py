@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from kerasseg import grey
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Example, Split
@@ -64,7 +65,7 @@ class Prepared:
         content: `model` as a float32 .tflite file.
         reference: The same before its kernels were rounded.
         ranges: Of every activation in `content`.
-        images: The first two calibration pictures, (1, H, W, 3) float32.
+        images: The first two calibration pictures, (1, H, W, channels) float32.
         names: The calibration pictures'.
         weights_sha256: Of the weights that `model` was made from; "" where they come from no run.
     """
@@ -115,7 +116,7 @@ def _pixels(example: Example, run: Run) -> np.ndarray:
             f"the training picture {example.name} is of one colour alone, and ranges measured on it would fit nothing else; "
             "take it out of the training split, or calibrate on others with --calibration_seed"
         )
-    return letterbox(example.image, size=run.eval_size)[0]
+    return grey.fitted(letterbox(example.image, size=run.eval_size)[0], run.spec.channels)
 
 
 def prepare_model(

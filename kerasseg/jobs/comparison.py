@@ -160,6 +160,7 @@ def _row(group: list[Finished], split: Split, log: Log) -> dict:
         "model": first.run.config.model,
         "size": list(first.run.eval_size),
         "output_stride": first.run.output_stride,
+        "channels": first.run.spec.channels,
         "weights": config.for_report(first.run.config)["backbone_weights"],
         "epochs": first.run.config.epochs,
         "parameters": model.count_params(),

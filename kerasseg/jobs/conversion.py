@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasseg import config, files
+from kerasseg import config, files, grey
 from kerasseg.data.datasets import Dataset
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Split
@@ -126,7 +126,9 @@ def _described(tensor: interpreter.Tensor) -> list:
 
 def _probes(split: Split, run: Run, *, seed: int) -> list[np.ndarray]:
     chosen = calibration.choose(len(split), count=min(PROBES, len(split)), seed=seed)
-    return [letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen)]
+    return [
+        grey.fitted(letterbox(example.image, size=run.eval_size)[0], run.spec.channels) for example in split.examples(chosen)
+    ]
 
 
 def _quantized(

@@ -16,7 +16,7 @@ from kerasseg.jobs.settings import ExportSettings
 from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import UNKNOWN, Understood, understand
-from kerasseg.lite.picture_input import picture_input
+from kerasseg.lite.picture_input import open_batch, picture_input
 from kerasseg.mcu import boards, firmware, measurement, names, operators, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
@@ -87,6 +87,9 @@ def export(
         log(sidecar.unknown_origin(path))
     found, sources = measure() if story else isolation.isolated(measure, file=path)
     limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
+    opened = open_batch(Graph(path.read_bytes()), file=path.name)
+    if opened:
+        log(opened)
     understood = _understand(path, settings, shown=bool(workdir or images))
     if understood.taken is not UNKNOWN:
         log(understood.line(path.name))

@@ -10,8 +10,10 @@ import numpy as np
 from kerasseg.errors import InputError
 from kerasseg.lite import input_range, interpreter, isolation
 from kerasseg.lite.class_output import Logits
+from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import RANGES, Understood
 from kerasseg.lite.interpreter import LoadedModel, Segmenting
+from kerasseg.lite.picture_input import open_batch
 from kerasseg.run import sidecar, trained
 from kerasseg.run.directory import Run, open_run
 from kerasseg.run.sidecar import Sidecar
@@ -120,6 +122,9 @@ def hold_against(path: Path, run: Run | None, *, log: Log) -> Sidecar | None:
     if story is None:
         log(sidecar.unknown_origin(path))
         isolation.try_out(path)
+        opened = open_batch(Graph(path.read_bytes()), file=path)
+        if opened:
+            log(opened)
     return story
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import config, files
+from kerasseg import config, files, grey
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
@@ -215,7 +215,8 @@ def _per_layer(run: Run, train: Split, scored: Split, path: Path, log: Log) -> l
     log(f"comparing the tensors of {path.name} with float ones")
     prepared = preparation.again(run, train, story.calibration)
     examples = scored.examples(scored.evenly(4))
-    images = [letterbox(example.image, size=run.eval_size)[0][None].astype("float32") for example in examples]
+    pictures = (letterbox(example.image, size=run.eval_size)[0][None] for example in examples)
+    images = [grey.fitted(picture, run.spec.channels).astype("float32") for picture in pictures]
     return [dataclasses.asdict(one) for one in quantization.where_it_hurts(prepared, path.read_bytes(), images)]
 
 

@@ -11,7 +11,7 @@ from kerasseg.errors import InputError
 from kerasseg.lite.class_output import ClassOutput, class_output
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import PIXELS, Range
-from kerasseg.lite.picture_input import PictureInput, picture_input
+from kerasseg.lite.picture_input import PictureInput, open_batch, picture_input
 from kerasseg.lite.recognition import refuse_other, unknown_operators
 from kerasseg.lite.tensors import Tensor
 from kerasseg.quiet import quiet
@@ -82,9 +82,7 @@ class ImageModel:
             )
         self.picture = picture_input(self._graph.tensor(inputs[0]["index"]), file=name, taken=taken)
         self.output = self._graph.tensor(outputs[0]["index"])
-        signature = tuple(int(side) for side in inputs[0]["shape_signature"])
-        if -1 in signature:
-            raise InputError(f"{name} has an open size {signature}; convert it with batch 1 and a fixed size")
+        open_batch(self._graph, file=name)  # refuses another open side
 
     @property
     def input(self) -> Tensor:

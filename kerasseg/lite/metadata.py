@@ -20,7 +20,7 @@ from kerasseg.lite.flatbuffer import Graph
 
 NAME = "TFLITE_METADATA"  # of the buffer, as readers look for it
 LABELS = "labels.txt"
-_AXIS_LABELS, _IMAGE, _NORMALIZATION, _RGB, _SOFTMAX = 2, 2, 1, 1, 2  # numbers of the schemas' enums and unions
+_AXIS_LABELS, _IMAGE, _NORMALIZATION, _RGB, _GREY, _SOFTMAX = 2, 2, 1, 1, 2, 2  # numbers of the schemas' enums and unions
 
 
 def with_metadata(content: bytes, *, name: str, description: str, class_names: Sequence[str]) -> bytes:
@@ -37,10 +37,11 @@ def with_metadata(content: bytes, *, name: str, description: str, class_names: S
     """
     graph = Graph(content)
     main = graph.model.subgraphs[0]
-    height, width = graph.shape(int(main.inputs[0]))[1:3]
+    height, width, channels = graph.shape(int(main.inputs[0]))[1:]
     is_float = graph.dtype(int(main.inputs[0])) == np.float32
+    described = _described(name, description, (height, width), is_grey=channels == 1, is_float=is_float)
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(_described(name, description, (height, width), is_float=is_float), np.uint8)
+    buffer.data = np.frombuffer(described, np.uint8)
     graph.model.buffers.append(buffer)
     entry.name, entry.buffer = NAME.encode(), len(graph.model.buffers) - 1
     graph.model.metadata = [*(graph.model.metadata or []), entry]
@@ -105,13 +106,13 @@ def _numbers(table: Table, slot: int) -> tuple[float, ...]:
     return tuple(table.Get(number_types.Float32Flags, start + 4 * i) for i in range(table.VectorLen(at)))
 
 
-def _described(name: str, description: str, size: tuple[int, int], *, is_float: bool) -> bytes:
+def _described(name: str, description: str, size: tuple[int, int], *, is_grey: bool, is_float: bool) -> bytes:
     b = flatbuffers.Builder(1024)
     image = _tensor(
         b,
         "image",
-        f"a picture of {size[0]}x{size[1]} pixels (height x width), RGB, values 0 to 255",
-        content=_image_content(b, size),
+        f"a picture of {size[0]}x{size[1]} pixels (height x width), {'grey' if is_grey else 'RGB'}, values 0 to 255",
+        content=_image_content(b, size, _GREY if is_grey else _RGB),
         process_units=[_normalization(b)] if is_float else [],
         stats=_stats(b),
     )
@@ -151,9 +152,9 @@ def _tensor(
     return _table(b, 7, {slot: offset for slot, offset in offsets.items() if offset})
 
 
-def _image_content(b: flatbuffers.Builder, size: tuple[int, int]) -> int:
+def _image_content(b: flatbuffers.Builder, size: tuple[int, int], colors: int) -> int:
     shape = _table(b, 2, {}, words={0: size[1], 1: size[0]})
-    properties = _table(b, 2, {1: shape}, numbers={0: _RGB})
+    properties = _table(b, 2, {1: shape}, numbers={0: colors})
     return _table(b, 3, {1: properties}, numbers={0: _IMAGE})
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from kerasseg import grey
 from kerasseg.errors import InputError
+from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.tensors import Tensor, quantize
 
@@ -39,18 +40,25 @@ class PictureInput:
         Returns:
             Of the input's shape and type.
         """
-        if self.channels == 1 and images.shape[-1] == 3:
-            images = grey(images)
-        values = self.taken.values(images)
+        values = self.taken.values(grey.fitted(images, self.channels))
         if self.channels_first:
             values = np.moveaxis(values, -1, 1)
         given = self.tensor
         return quantize(values, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)
 
 
-def grey(images: np.ndarray) -> np.ndarray:
-    """Pictures (1, H, W, 3), 0..255, as Pillow's mode L makes them of RGB: 0.299 R + 0.587 G + 0.114 B. (1, H, W, 1) uint8."""
-    return np.asarray(Image.fromarray(images[0].astype(np.uint8)).convert("L"))[None, ..., None]
+def open_batch(graph: Graph, *, file: object) -> str:
+    """What is to be said of a file whose first input has an open batch, -1 in its shape_signature; empty where it is fixed.
+
+    Raises:
+        InputError: height, width or channels are open.
+    """
+    tensor = int(graph.model.subgraphs[0].inputs[0])
+    found = graph.tensors[tensor].shapeSignature
+    signature = graph.shape(tensor) if found is None else tuple(map(int, found))
+    if -1 in signature[1:]:
+        raise InputError(f"{file} has an open size {signature}; convert it with a fixed height and width")
+    return f"{file} leaves its batch open; it is run with batch 1" if -1 in signature else ""
 
 
 def picture_input(tensor: Tensor | None, *, file: str, taken: Range = PIXELS) -> PictureInput:

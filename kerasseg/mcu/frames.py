@@ -11,7 +11,7 @@ from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.tensors import quantize
 from kerasseg.mcu.cpp import numbers
-from kerasseg.mcu.pixels import LAYOUTS, ROUNDED, Layout
+from kerasseg.mcu.pixels import LAYOUTS, ROUNDED, TAKEN, Layout
 
 BITS = 22  # of Pillow's fixed-point weights (Resample.c, PRECISION_BITS)
 LARGEST_SIDE = 65535  # what the tables' 16 bits hold
@@ -78,12 +78,6 @@ class Frame:
         if self.pixels.in_pairs and width % 2:
             raise InputError(
                 f"--frame={height},{width} is {width} wide, {self.layout} has two pixels in 4 bytes; give an even width"
-            )
-        if self.picture.channels not in self.pixels.channels:
-            fitting = [name for name, one in LAYOUTS.items() if self.picture.channels in one.channels]
-            raise InputError(
-                f"--input_format={self.layout} has colours, the file takes {self.picture.channels} channel(s); "
-                f"give {' or '.join(fitting)}, or a file of 3 channels"
             )
 
     @property
@@ -165,6 +159,8 @@ def values(frame: Frame) -> dict[str, object]:
         "height": frame.picture.size[0],
         "width": frame.picture.size[1],
         "channels": frame.picture.channels,
+        "pixel_values": pixels.values,
+        "taken": TAKEN[pixels.values, frame.picture.channels],
         "inner_height": inner[0],
         "inner_width": inner[1],
         "input_type": f"{frame.picture.quantized.dtype}_t",
@@ -177,5 +173,5 @@ def values(frame: Frame) -> dict[str, object]:
         "row_weights": numbers(rows.weights),
         "column_weights": numbers(columns.weights),
         "quantized": numbers(frame.picture.quantized),
-        "ring_bytes": rows.weights.shape[1] * inner[1] * frame.picture.channels,
+        "ring_bytes": rows.weights.shape[1] * inner[1] * pixels.values,
     }

@@ -67,7 +67,7 @@ def check(graph: Graph, *, file: str) -> None:
             raise InputError(f"{file} has {operator.name} (at {where}), which TFLite Micro lacks; use {instead}")
     for tensor in {t for operator in graph.operators for t in operator.outputs}:
         signature = graph.tensors[tensor].shapeSignature
-        if signature is not None and -1 in list(signature):
+        if signature is not None and -1 in list(signature)[1:]:  # an open batch is 1 in the shape that TFLite Micro takes
             raise InputError(
                 f"{file} has an open size {tuple(map(int, signature))} at {graph.name(tensor)}; "
                 "convert it with batch 1 and a fixed size"

@@ -8,7 +8,7 @@ _GREEN = 1 - _RED - _BLUE
 _BITS = 16  # of fixed-point coefficients
 
 _IN, _IN_BACKWARDS = (f"for (int c = 0; c < 3; ++c) out[3 * x + c] = in[3 * x + {c}];" for c in ("c", "2 - c"))
-_COPY = "for (int c = 0; c < kChannels; ++c) pixel[c] = row[kChannels * x + c];"
+_COPY = "for (int c = 0; c < 3; ++c) pixel[c] = row[3 * x + c];"
 _BACKWARDS = "for (int c = 0; c < 3; ++c) pixel[c] = row[3 * x + 2 - c];"
 # 5 and 6 bits to the nearest of 256 levels: round(value * 255 / 31) and round(value * 255 / 63), for every value.
 _FIVE_SIX_FIVE = """const int word = row[2 * x + {low}] + 256 * row[2 * x + {high}];
@@ -18,7 +18,7 @@ _FIVE_SIX_FIVE = """const int word = row[2 * x + {low}] + 256 * row[2 * x + {hig
 _WORD = """const int word = in[3 * x] >> 3 << 11 | in[3 * x + 1] >> 2 << 5 | in[3 * x + 2] >> 3;
   out[2 * x + {low}] = static_cast<std::uint8_t>(word & 255);
   out[2 * x + {high}] = static_cast<std::uint8_t>(word >> 8);"""
-_GREY = "for (int c = 0; c < kChannels; ++c) pixel[c] = row[x];"
+_GREY = "pixel[0] = row[x];"
 _YUV = """const std::uint8_t* pair = row + 4 * (x / 2);
     const std::int32_t luma = {luma} * (pair[{y} + x % 2 * 2] - {zero}), u = pair[{u}] - 128, v = pair[{v}] - 128;
     pixel[0] = Rounded(luma + {red_v} * v);
@@ -50,6 +50,16 @@ ROUNDED = f"""
 """
 
 
+# What the input gets of a pixel, by (values that a pixel of the frame has, channels of the model). Grey of colours is what
+# `kerasseg.grey` makes of them.
+TAKEN = {
+    (3, 3): "pixel[c]",
+    (1, 1): "pixel[c]",
+    (1, 3): "pixel[0]",
+    (3, 1): "(19595 * pixel[0] + 38470 * pixel[1] + 7471 * pixel[2] + 32768) >> 16",
+}
+
+
 @dataclass(frozen=True)
 class Layout:
     """What a row of a frame is in memory.
@@ -57,9 +67,9 @@ class Layout:
     Attributes:
         about: In words.
         pair_bytes: Bytes of two pixels.
-        code: C++ that fills `pixel` with the kChannels values 0..255 of column `x` of `row`.
+        code: C++ that fills `pixel` with the values 0..255 of column `x` of `row`.
+        values: How many those are: 3, red, green and blue, or 1.
         encode: C++ that puts column `x` of a picture's row `in` into a frame's row `out`; empty where pixels share a colour.
-        channels: Of the model inputs that it can fill.
         is_swapped: Whether it is 16-bit words with their high byte first.
     """
 
@@ -67,7 +77,7 @@ class Layout:
     pair_bytes: int
     code: str
     encode: str = ""
-    channels: tuple[int, ...] = (3,)
+    values: int = 3
     is_swapped: bool = False
 
     @property
@@ -92,6 +102,6 @@ LAYOUTS: dict[str, Layout] = {
     "uyvy": Layout("bytes U Y V Y, BT.601, luma 16..235", 4, _yuv(first=1, full=False)),
     "uyvy_full": Layout("the same with luma 0..255, as in JPEG", 4, _yuv(first=1, full=True)),
     "grey": Layout(
-        "a byte a pixel, which a model of three channels gets three times", 2, _GREY, "out[x] = in[x];", channels=(1, 3)
+        "a byte a pixel, which a model of three channels gets three times", 2, _GREY, values=1, encode="out[x] = in[x];"
     ),
 }  # fmt: skip

@@ -40,8 +40,8 @@ def build_model(
         precision: "float32" or "mixed_bfloat16"; the logits are float32 in either.
 
     Returns:
-        A functional model from image (B, H, W, 3), values 0..255, to logits (B, H / s, W / s, num_classes) float32 with s
-        the spec's `logits_stride`, 1 in all but the micro_* and edge_mini* rows.
+        A functional model from image (B, H, W, C), values 0..255, to logits (B, H / s, W / s, num_classes) float32 with C the
+        spec's `channels`, 3 in all but micro_grey_96, and s its `logits_stride`, 1 in all but the micro_* and edge_mini* rows.
 
     Raises:
         InputError: an unknown name, a size that does not divide, or a number of classes that labels cannot have.

@@ -18,6 +18,7 @@ from kerasseg.models.variants import ModelSpec
 
 Parents = dict[int, keras.Operation]  # of `graph.producers`
 
+STEM = "conv/kernel"  # (3, 3, channels, filters)
 _LAYER = re.compile(r"(rescaling|conv|expanded_conv)(_|$)")
 
 
@@ -48,15 +49,15 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
     """Builds the backbone with fresh weights.
 
     Returns:
-        (image, low, high): the symbolic input (B, H, W, 3) with values 0..255 (a Rescaling is built in), the features
+        (image, low, high): the symbolic input (B, H, W, C) with values 0..255 (a Rescaling is built in), the features
         that the decoder refines with, of stride 4 or `spec.logits_stride` where that is more, and the deepest ones, of
         stride `spec.output_stride`.
     """
     known = BACKBONES[spec.backbone]
     reference = known.build(
-        input_shape=(*size, 3), alpha=spec.alpha, minimalistic=spec.minimalistic, include_top=False, weights=None
+        input_shape=(*size, spec.channels), alpha=spec.alpha, minimalistic=spec.minimalistic, include_top=False, weights=None
     )
-    image = keras.Input((*size, 3), batch_size=batch_size, name="image")
+    image = keras.Input((*size, spec.channels), batch_size=batch_size, name="image")
     parents = graph.producers(reference)
     clone = keras.models.clone_model(
         reference,
@@ -160,7 +161,8 @@ def _name_operations(reference: keras.Model, parents: Parents) -> Callable:
 def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
     """Puts pretrained weights into the backbone of `model`, whatever its output stride and tail.
 
-    The half-width tail has no pretrained counterpart and stays as it was.
+    The half-width tail has no pretrained counterpart and stays as it was. Where the network takes grey, the stem's kernels are
+    summed over RGB: it computes what the pretrained one does of the same picture in three equal channels.
 
     Args:
         model: A model whose backbone layers have keras.applications' names.
@@ -182,6 +184,8 @@ def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
             key = f"{layer.name}/{variable.name}"
             if key not in weights:
                 raise InputError(f"{source} has no {key}; give weights of keras.applications' {_kind(spec)}")
+            if key == STEM and spec.channels == 1 and weights[key].shape[2:3] == (3,):
+                weights[key] = weights[key].sum(2, keepdims=True)
             if tuple(weights[key].shape) != tuple(variable.shape):
                 raise InputError(
                     f"{source} has {key} of shape {tuple(weights[key].shape)}, the model wants {tuple(variable.shape)}; "

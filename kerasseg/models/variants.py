@@ -28,6 +28,7 @@ class ModelSpec:
         activation: What stands where MobileNetV3 has hard-swish, one of ACTIVATIONS; "relu" where it is minimalistic.
         logits_stride: Input pixels to one of the logits, along a side: 1 resizes them inside the model; 4 or 8 leaves them as
             the decoder, which then works at that stride, makes them, and whoever needs class ids resizes them outside.
+        channels: Of the pictures that it takes: 3, or 1 for grey.
 
     Raises:
         InputError: a minimalistic backbone is asked for another activation than relu.
@@ -46,6 +47,7 @@ class ModelSpec:
     activation: str = "hard_swish"
     logits_stride: int = 1
     minimalistic: bool = False
+    channels: int = 3
 
     def __post_init__(self) -> None:
         if self.minimalistic and self.activation != "relu":
@@ -97,6 +99,11 @@ MODELS: dict[str, ModelSpec] = {
         backbone="small", last_block=8, tail="sliced", output_stride=8, rates=(2, 4), filters=64, skip_filters=16,
         decoder_filters=64, separable=True, activation="relu", logits_stride=4,
     ),
+    # For grey cameras.
+    "micro_grey_96": ModelSpec(
+        backbone="small", last_block=5, tail="sliced", output_stride=8, rates=(2, 4), filters=48, skip_filters=16,
+        decoder_filters=48, separable=True, activation="relu", logits_stride=4, channels=1,
+    ),
     # The same on the minimalistic V3-Small, in at most 0.8 of those arenas, which output stride 8 would not leave
     # (results/minimalistic.json).
     "micro_mini_96": ModelSpec(
@@ -120,13 +127,14 @@ MODELS: dict[str, ModelSpec] = {
 
 OUTPUT_STRIDES = (32, 16, 8)
 ACTIVATIONS = ("hard_swish", "swish", "relu6", "relu")
+CHANNELS = (1, 3)
 
 
-def get_spec(name: str, *, output_stride: int = 0, activation: str = "") -> ModelSpec:
-    """The spec of a row, with another output stride or activation where one is given.
+def get_spec(name: str, *, output_stride: int = 0, activation: str = "", channels: int = 0) -> ModelSpec:
+    """The spec of a row, with another output stride, activation or number of input channels where one is given.
 
     Raises:
-        InputError: an unknown name, output stride or activation; the message lists the known.
+        InputError: an unknown name, output stride, activation or number of channels; the message lists the known.
     """
     if name not in MODELS:
         raise InputError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
@@ -135,8 +143,13 @@ def get_spec(name: str, *, output_stride: int = 0, activation: str = "") -> Mode
         raise InputError(f"output_stride={output_stride} is not supported; give 32, 16 or 8 (0 takes the model's own)")
     if activation not in ("", *ACTIVATIONS):
         raise InputError(f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
+    if channels not in (0, *CHANNELS):
+        raise InputError(f"channels={channels} is not supported; give 1 for grey or 3 for RGB (0 takes the model's own)")
     return dataclasses.replace(
-        spec, output_stride=output_stride or spec.output_stride, activation=activation or spec.activation
+        spec,
+        output_stride=output_stride or spec.output_stride,
+        activation=activation or spec.activation,
+        channels=channels or spec.channels,
     )
 
 

@@ -126,7 +126,7 @@ def _cells(row: dict, first: dict) -> list[str]:
     int8 = files.get("int8", files.get("int8_qat"))
     return [
         f"`{row['model']}`",
-        "{}x{}".format(*row["size"]),
+        "{}x{}".format(*row["size"]) + (" grey" if row.get("channels") == 1 else ""),
         f"{row['parameters']:,}",
         f"{100 * row['change']:+.2f} %",
         f"{row['macs']['total'] / 1e9:.2f}",

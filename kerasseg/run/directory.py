@@ -8,6 +8,7 @@ from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
 from kerasseg.errors import InputError
+from kerasseg.models import ModelSpec, get_spec
 from kerasseg.run import lock
 
 # Where the data lies, how much of it stays in memory and who reads it change nothing.
@@ -103,6 +104,12 @@ class Run:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What its model is built from."""
+        config = self.config
+        return get_spec(config.model, output_stride=self.output_stride, activation=config.activation, channels=config.channels)
 
 
 def refuse_other(run: Run) -> None:

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasseg import files
+from kerasseg import files, grey
 from kerasseg.errors import InputError
 from kerasseg.logits import class_ids, refuse_not_finite
-from kerasseg.models import build_model, get_spec
+from kerasseg.models import build_model
 from kerasseg.run import checkpoint
 from kerasseg.run.directory import Run
 
@@ -32,10 +32,10 @@ def load_trained(run: Run, *, size: tuple[int, int] | None = None, batch_size: i
             f"{directory.path} has no trained weights ({directory.best_weights.name}); "
             f"finish `kerasseg train --workdir={directory.path} ...` first"
         )
-    spec = get_spec(run.config.model, output_stride=run.output_stride, activation=run.config.activation)
     model = build_model(
-        spec, size=size or run.eval_size, num_classes=run.num_classes, batch_size=batch_size, bn_momentum=run.config.bn_momentum
-    )
+        run.spec, size=size or run.eval_size, num_classes=run.num_classes, batch_size=batch_size,
+        bn_momentum=run.config.bn_momentum,
+    )  # fmt: skip
     load_weights(model, directory.best_weights)
     return model
 
@@ -71,19 +71,24 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit.
+    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit; a network that takes grey is shown theirs.
 
     Where the logits are of the images' size, the largest is found in the compiled network: one byte a pixel leaves the device.
     It is compiled at the first call: make one predictor, not one a score.
     """
+    channels = model.input.shape[-1]
+
+    def taken(images: np.ndarray) -> np.ndarray:
+        return grey.fitted(images, channels).astype(np.float32)
+
     if tuple(model.output.shape[1:3]) != tuple(model.input.shape[1:3]):
-        return lambda images: class_ids(model.predict_on_batch(images.astype(np.float32)), size=images.shape[1:3])
+        return lambda images: class_ids(model.predict_on_batch(taken(images)), size=images.shape[1:3])
     largest = ops.cast(ops.argmax(model.output, -1), "uint8")
     odd = ops.sum(ops.cast(ops.logical_not(ops.isfinite(model.output)), "int32"), (1, 2, 3))
     network = keras.Model(model.input, [largest, odd])
 
     def predict(images: np.ndarray) -> np.ndarray:
-        ids, counts = network.predict_on_batch(images.astype(np.float32))
+        ids, counts = network.predict_on_batch(taken(images))
         refuse_not_finite(int(np.sum(counts)), of=ids.size * model.output.shape[-1])
         return ids
 

@@ -20,7 +20,7 @@ from kerasseg.config import TrainConfig
 from kerasseg.data import pipeline
 from kerasseg.data.workers import Workers
 from kerasseg.errors import DataError, InputError
-from kerasseg.models import backbone, build_model, get_spec
+from kerasseg.models import backbone, build_model
 from kerasseg.run import checkpoint, trained
 from kerasseg.run.directory import Run
 from kerasseg.run.lock import locked
@@ -91,8 +91,7 @@ class _Training:
 
     def _build(self, run: Run, log: Callable[[str], None]) -> None:
         config = self.config
-        spec = get_spec(config.model, output_stride=run.output_stride, activation=config.activation)
-        classes, momentum = run.num_classes, config.bn_momentum
+        spec, classes, momentum = run.spec, run.num_classes, config.bn_momentum
         model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
         fast = backends.with_fast_kernels(model)
         self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)

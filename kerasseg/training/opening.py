@@ -48,7 +48,7 @@ def resolve(config: TrainConfig, class_names: tuple[str, ...], *, workdir: Path)
     Raises:
         InputError: an unknown model, or a size that the output stride does not divide.
     """
-    spec = get_spec(config.model, output_stride=config.output_stride, activation=config.activation)
+    spec = get_spec(config.model, output_stride=config.output_stride, activation=config.activation, channels=config.channels)
     check_size(config.size, output_stride=spec.output_stride)
     eval_size = config.eval_size
     if eval_size == (0, 0):

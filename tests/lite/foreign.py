@@ -40,7 +40,7 @@ class Made:
         io: Type of its input and output.
         end: A key of ENDS.
         channels: Of its pictures.
-        batch: How many it takes at a time.
+        batch: How many it takes at a time; None leaves it open.
         channels_first: Whether its input is (batch, channels, height, width).
         brightest: The largest pixel among the calibration pictures.
     """
@@ -51,7 +51,7 @@ class Made:
     io: str = "float32"
     end: str = "logits"
     channels: int = 3
-    batch: int = 1
+    batch: int | None = 1
     channels_first: bool = False
     brightest: int = 255
 
@@ -72,7 +72,11 @@ def make(made: Made) -> bytes:
     def pictures():
         rng = np.random.default_rng(0)
         for _ in range(4):
-            yield [(made.low + rng.integers(0, made.brightest + 1, shape) / 255 * (made.high - made.low)).astype(np.float32)]
+            yield [
+                (
+                    made.low + rng.integers(0, made.brightest + 1, (made.batch or 1, *shape[1:])) / 255 * (made.high - made.low)
+                ).astype(np.float32)
+            ]
 
     with quiet():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])

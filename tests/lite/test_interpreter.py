@@ -45,9 +45,18 @@ def _from_tf(model):
         return tf.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
-def test_an_open_batch_and_two_pictures_are_refused():
-    image = keras.Input((8, 8, 3))
-    with pytest.raises(ValueError, match=r"has an open size \(-1, 8, 8, 3\); convert it with batch 1 and a fixed size"):
+def test_an_open_batch_is_one_picture():
+    image, pixels = keras.Input((8, 8, 3)), np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
+    loaded = interpreter.ImageModel(_from_tf(model))
+    loaded.set_image(pixels)
+    loaded.invoke()
+    np.testing.assert_allclose(loaded.raw_output(), model(pixels.astype(np.float32)), rtol=1e-4, atol=1e-3)
+
+
+def test_an_open_size_and_two_pictures_are_refused():
+    image = keras.Input((None, 8, 3))
+    with pytest.raises(ValueError, match=r"has an open size \(-1, -1, 8, 3\); convert it with a fixed height and width"):
         interpreter.ImageModel(_from_tf(keras.Model(image, keras.layers.Conv2D(2, 1)(image))))
     first, second = (keras.Input((8, 8, 3), batch_size=1), keras.Input((8, 8, 3), batch_size=1))
     both = keras.Model([first, second], keras.layers.Add()([first, second]))

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from flatbuffers import encode, number_types, packer
+from flatbuffers.table import Table
 from PIL import Image
 
 from kerasseg import jobs
@@ -58,6 +60,20 @@ def test_the_same_operators_numbers_and_arena(make):
     assert _described(content) == described  # nothing of the day or the machine is in it
     with zipfile.ZipFile(io.BytesIO(described)) as archive:
         assert archive.read("labels.txt").decode().splitlines() == list(NAMES)
+
+
+@pytest.mark.parametrize(("channels", "space"), [(3, 1), (1, 2)])  # ColorSpaceType of metadata_schema.fbs: RGB, GRAYSCALE
+def test_it_says_whether_the_picture_is_grey(channels, space):
+    image = keras.Input((16, 16, channels), batch_size=1)
+    graph = flatbuffer.Graph(_described(as_float(keras.Model(image, keras.layers.Conv2D(3, 1)(image)))))
+    (entry,) = (one for one in graph.model.metadata if one.name == metadata.NAME.encode())
+    buffer = bytes(graph.model.buffers[entry.buffer].data)
+    table = Table(buffer, encode.Get(packer.uoffset, buffer, 0))
+    for slot in (3, 2):  # subgraph, input
+        (table,) = metadata._tables(table, slot)
+    for slot in (3, 1):  # content, its properties
+        table = Table(buffer, table.Indirect(table.Pos + table.Offset(4 + 2 * slot)))
+    assert table.Get(number_types.Int8Flags, table.Pos + table.Offset(4)) == space
 
 
 @pytest.mark.slow

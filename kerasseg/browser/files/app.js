@@ -1,5 +1,5 @@
 import {loadAndCompile, loadLiteRt, Tensor} from "@litertjs/core";
-import {classIds, letterbox, restore} from "./segment.js";
+import {classIds, grey, letterbox, restore} from "./segment.js";
 
 const $ = (id) => document.getElementById(id);
 const about = await (await fetch("model.json")).json();
@@ -32,11 +32,12 @@ async function start(accelerator) {
 /** Class ids of a picture at its own size, and the milliseconds of each part. */
 export async function segment(image) {
   const begin = performance.now();
-  const {pixels, inner} = letterbox(image, about.size);
+  const {pixels: rgb, inner} = letterbox(image, about.size);
+  const pixels = about.channels === 1 ? grey(rgb) : rgb;
   const values = new (about.float ? Float32Array : Uint8Array)(pixels.length);
   for (let i = 0; i < values.length; i++) values[i] = lookup[pixels[i]];
   const fitted = performance.now();
-  const input = new Tensor(values, [1, about.size[0], about.size[1], 3]);
+  const input = new Tensor(values, [1, ...about.size, about.channels]);
   const [output] = await engine.run(input);
   const here = await output.moveTo("wasm");
   const logits = here.toTypedArray().slice();

@@ -105,6 +105,15 @@ export function letterbox(image, size) {
   return {pixels, inner};
 }
 
+/** Grey of RGB, as Pillow's mode L: what a network of one channel takes. */
+export function grey(rgb) {
+  const found = new Uint8ClampedArray(rgb.length / 3);
+  for (let i = 0, j = 0; i < found.length; i++, j += 3) {
+    found[i] = (19595 * rgb[j] + 38470 * rgb[j + 1] + 7471 * rgb[j + 2] + 32768) >> 16;
+  }
+  return found;
+}
+
 /**
  * The class of the largest logit of each pixel; coarser logits are first resized.
  * @param {TypedArray} logits h x w x classes

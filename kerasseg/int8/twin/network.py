@@ -57,7 +57,7 @@ def build(
         batch_size: Fixed, or None.
 
     Returns:
-        A tf_keras model from images (B, *size, 3) float32, 0..255, to quantized logits.
+        A tf_keras model from images (B, *size, C) float32, 0..255, to quantized logits.
 
     Raises:
         InputError: a layer has no counterpart; the message names it.
@@ -70,7 +70,7 @@ def build(
         )
     # Grappler's constant folding moves factors across layers, and one rounding in ten thousand falls to the other side.
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
-    image = tf_keras.Input((*size, 3), batch_size=batch_size, name="image")
+    image = tf_keras.Input((*size, model.input.shape[-1]), batch_size=batch_size, name="image")
     grids = {name: Grid.of(*span) for name, span in layer_ranges.items()}
     pictures = Grid.of(0.0, 255.0)
     new = {id(model.input): (Snap(pictures)(image, training=False, weights={}), pictures.step)}
@@ -153,6 +153,6 @@ def _is_mapped(layer: keras.layers.Layer) -> bool:
 
 
 def predictor(twin: tf_keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest fake-quantized logit."""
+    """Images (1, H, W, C) uint8 -> class ids (1, H, W) uint8, by the largest fake-quantized logit."""
     compiled = tf.function(lambda images: twin(images, training=False))
     return lambda images: class_ids(compiled(tf.constant(images, tf.float32)).numpy(), size=images.shape[1:3])
