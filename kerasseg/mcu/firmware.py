@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import class_map, ethos, frames, names, operators, vectors
+from kerasseg.mcu import class_map, ethos, frames, names, operators, speed, vectors
 from kerasseg.mcu.cpp import commented, octets, template
 from kerasseg.mcu.scratch import cmsis_nn_scratch, round_up
 from kerasseg.mcu.vectors import Vector
@@ -130,7 +130,7 @@ def sources(
     frame = frame_of(graph, request, file=file)
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
-    values["npu"] = _npu(npu)
+    values |= {"npu": _npu(npu), "speed": "" if npu else _speed(graph)}
     values |= vectors.values(vector, prefix=f"{request.name}_", tolerance_lsb=request.tolerance_lsb, logits=logits)
     if frame is None:
         usage, left_out = "usage_tensors.md", ["input.h", "class_map.h"]
@@ -179,6 +179,13 @@ def _npu(npu: ethos.Estimate | None) -> str:
         memory_mode=npu.memory_mode, npu_operators=npu.npu_operators,
         on_cpu=left if npu.cpu_operators else "none is left to the CPU",
     )  # fmt: skip
+
+
+def _speed(graph: Graph) -> str:
+    """The README's part about milliseconds."""
+    found = speed.report(graph)
+    rows = "\n".join(f"- {line}" for line in found["lines"])
+    return template("speed.md").substitute(rows=rows, caveat=found["caveat"], left_out=found["left_out"])
 
 
 def _rendered(written: Sequence[str], values: dict[str, object], instead: Mapping[str, str]) -> dict[str, str]:
