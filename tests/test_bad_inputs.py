@@ -135,6 +135,8 @@ ROWS = [
     # files of convert
     ("convert --workdir={done} --recipe=int4", "unknown recipe 'int4'"),
     ("convert --workdir={done} --io_type=int16", "io_type 'int16' is unknown"),
+    ("convert --workdir={done} --recipe=int16x8 --io_type=int8", "io_type 'int8' is unknown; give one of int16, float32"),
+    ("convert --workdir={done} --recipe=int16x8 --float_layers=logits", "are for int8 recipes"),
     ("convert --workdir={done} --calibration_examples=-1 --output={out}", "calibration_examples=-1 is too small"),
     ("convert --workdir={done} --calibration_examples=9 --output={out}", "9"),
     ("convert --workdir={done} --calibration_choice=best", "calibration_choice"),

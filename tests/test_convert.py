@@ -31,6 +31,23 @@ def test_a_file_and_its_story(short_run, tmp_path, recipe):
         assert report["calibration"] is None
 
 
+def test_int16_activations_run_in_every_engine(short_run, tmp_path):
+    output, of_run = tmp_path / "m.tflite", f"--workdir={short_run}"
+    result = kerasseg("convert", of_run, "--recipe=int16x8", f"--output={output}", "--calibration_examples=4")
+    assert result.returncode == 0, result.stderr
+    report = files.read_json(tmp_path / "m.tflite.json")
+    assert report["input"][:5] == [1, 96, 96, 3, "int16"]
+    assert report["recipe"] == "int16x8"
+    result = kerasseg("check", of_run, f"--tflite={output}", "--examples=4", "--sample=1", f"--report={tmp_path / 'c.json'}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    engines = files.read_json(tmp_path / "c.json")["sample"]["engines"]
+    assert {one["kernels"] for one in engines if "refused" not in one} >= {"xnnpack", "reference", "micro"}
+    result = kerasseg("micro", of_run, f"--tflite={output}", f"--output_dir={tmp_path / 'mcu'}", "--pictures=2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "bit-exact         2 of 2" in result.stdout
+    assert "no estimate: published measurements are of undilated int8 convolutions" in result.stdout
+
+
 def test_qat_and_strict(short_run, tmp_path):
     shutil.copytree(short_run, tmp_path / "run")
     result = kerasseg("convert", f"--workdir={tmp_path / 'run'}", "--recipe=int8_qat", "--epochs=1", "--calibration_examples=4",

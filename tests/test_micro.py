@@ -22,6 +22,8 @@ def test_sources_and_reports(short_run, short_int8, tmp_path):
         "ethos-u55-128",
         "on the CPU, not counted",
         "stm32h743",
+        "published networks were missed by up to",
+        "no estimate for Cortex-M7 and Cortex-M55",
     ):
         assert words in result.stdout
     assert {path.name for path in out.iterdir()} == {
@@ -40,10 +42,14 @@ def test_sources_and_reports(short_run, short_int8, tmp_path):
     # No planner needs less than what is alive at once.
     assert report["memory"]["peak"]["live_bytes"] <= arena["head_bytes"]
     assert [one["board"] for one in report["boards"]] == list(boards.BOARDS)
+    assert len(report["work"]) == len(report["memory"]["operators"])
+    assert sum(one["macs"] for one in report["work"]) == report["macs"]
+    assert "- nrf5340 (Cortex-M33, 128 MHz): " in (out / "README.md").read_text()
     assert report["accelerators"][0]["cpu_operators"]  # tiny's last resize is 4x
     page = (out / "report.html").read_text()
     assert "<svg" in page
     assert "Everything that was asked holds." in page
+    assert "github.com/mlcommons/tiny_results_v1.0, closed/OctoML" in page
     assert "namespace tiny" in (out / "tiny_model_data.h").read_text()
     assert '    "disc",\n    "box",' in (out / "tiny_class_map.h").read_text()
 

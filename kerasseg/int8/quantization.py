@@ -8,11 +8,11 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize  # no public form takes ranges: a move of it stops this import
 
 from kerasseg.errors import InputError
-from kerasseg.int8 import matching, noise, ranges
+from kerasseg.int8 import matching, noise, products, ranges, wide
 from kerasseg.int8.preparation import Prepared
 from kerasseg.lite import converter
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.recipes import check_io_type
+from kerasseg.lite.recipes import check_io_type, get_recipe
 from kerasseg.quiet import quiet
 
 
@@ -29,20 +29,29 @@ class FloatLayers:
     tensors: tuple[str, ...] = ()
 
 
-def quantize(prepared: Prepared, *, io_type: str = "int8", float_layers: FloatLayers | None = None) -> bytes:
-    """The int8 file of what `prepared.model` holds now, with the ranges that were measured before.
+def quantize(
+    prepared: Prepared, *, activations: str = "int8", io_type: str = "", float_layers: FloatLayers | None = None
+) -> bytes:
+    """The file of int8 weights of what `prepared.model` holds now, with the ranges that were measured before.
 
     Args:
         prepared: From `prepare`, perhaps fine-tuned since.
-        io_type: Type of input and output: "int8", "uint8" or "float32".
-        float_layers: From `worst_layers` or `named_layers`; None for no such layer.
+        activations: "int8", or "int16" (`wide.with_ranges`).
+        io_type: Type of input and output: "int8", "uint8" or "float32", or with int16 activations "int16" or "float32";
+            empty for that of the activations.
+        float_layers: From `worst_layers` or `named_layers`, of int8 activations; None for no such layer.
 
     Raises:
         InputError: an unknown type.
     """
+    io_type = io_type or activations
+    check_io_type(io_type, known=get_recipe("int16x8" if activations == "int16" else "int8").io_types)
     content = converter.convert(prepared.model, recipe="float32")
     found = ranges.carry(prepared.content, content, prepared.ranges)
-    return with_ranges(content, found, io_type=io_type, float_tensors=float_layers.tensors if float_layers else ())
+    if activations == "int16":
+        return products.agreeing(wide.with_ranges(content, found, io_type=io_type))
+    float_tensors = float_layers.tensors if float_layers else ()
+    return products.agreeing(with_ranges(content, found, io_type=io_type, float_tensors=float_tensors))
 
 
 def with_ranges(

@@ -54,7 +54,8 @@ def convert(
     """
     settings = settings or ConversionSettings()
     recipe = recipes.get_recipe(settings.recipe)
-    recipes.check_io_type(settings.io_type)
+    if settings.io_type:
+        recipes.check_io_type(settings.io_type, known=recipe.io_types if recipe.calibrated else recipes.IO_TYPES)
     run = open_run(workdir)
     model, weights_sha256 = trained.load_hashed(run)
     _refuse_unknown_layers(settings.float_layers, model)
@@ -64,6 +65,8 @@ def convert(
         run, splits=splits, data_dir=settings.data_dir, other_data=settings.other_data, log=log
     )  # fmt: skip
     probes = _probes(dataset.split("train"), run, seed=settings.calibration_seed + 1)
+    if recipe.io_types[0] == "int16" and settings.float_layers:
+        raise InputError("--float_layers are for int8 recipes, not int16x8; leave them out")
     if recipe.calibrated:
         content, extra = _quantized(run, dataset, settings, probes, weights_sha256, log)
     else:
@@ -163,7 +166,10 @@ def _quantized(
     if layers.layers:
         log(f"left in float32: {', '.join(layers.layers)}")
     log(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}")
-    content = quantization.quantize(prepared, io_type=settings.io_type, float_layers=layers)
+    outside = settings.io_type or recipe.io_types[0]
+    content = quantization.quantize(
+        prepared, activations="int16" if "int16" in recipe.io_types else "int8", io_type=outside, float_layers=layers
+    )
     story = {"split": "train", "names": list(prepared.names), **dataclasses.asdict(chosen)}
     report: dict = {"calibration": story, "float_layers": layers.layers}
     if twin:

@@ -24,8 +24,13 @@ def input_range_setting() -> Any:
 class ConversionSettings:
     """How a run becomes a .tflite file."""
 
-    recipe: str = setting("int8", "int8 (full integer), int8_qat (the same after fine-tuning), float32, float16 or dynamic")
-    io_type: str = setting("int8", "type of input and output of an int8 file: int8, uint8 or float32")
+    recipe: str = setting(
+        "int8", "int8 (full integer), int8_qat (the same after fine-tuning), int16x8, float32, float16 or dynamic"
+    )
+    io_type: str = setting(
+        "",
+        "type of input and output: int8, uint8 or float32 of an int8 file, int16 or float32 of int16x8; empty takes the first",
+    )
     calibration_examples: int = setting(
         0, "training pictures that activation ranges are measured on; 0 takes 32, or all where there are fewer"
     )

@@ -106,15 +106,17 @@ class Graph:
 
     def macs(self) -> int:
         """Multiply-accumulates of all convolutions and fully connected layers, for one run."""
-        total = 0
-        for operator in self.operators:
-            if operator.name in ("CONV_2D", "FULLY_CONNECTED"):
-                total += math.prod(self.shape(operator.outputs[0])) * math.prod(self.shape(operator.inputs[1])[1:])
-            elif operator.name == "DEPTHWISE_CONV_2D":
-                total += math.prod(self.shape(operator.outputs[0])) * math.prod(self.shape(operator.inputs[1])[1:3])
-            elif operator.name == "TRANSPOSE_CONV":
-                total += math.prod(self.shape(operator.inputs[2])) * math.prod(self.shape(operator.inputs[1])[:3])
-        return total
+        return sum(map(self.macs_of, self.operators))
+
+    def macs_of(self, operator: Operator) -> int:
+        """Likewise of one operator; 0 for other kinds."""
+        if operator.name in ("CONV_2D", "FULLY_CONNECTED"):
+            return math.prod(self.shape(operator.outputs[0])) * math.prod(self.shape(operator.inputs[1])[1:])
+        if operator.name == "DEPTHWISE_CONV_2D":
+            return math.prod(self.shape(operator.outputs[0])) * math.prod(self.shape(operator.inputs[1])[1:3])
+        if operator.name == "TRANSPOSE_CONV":
+            return math.prod(self.shape(operator.inputs[2])) * math.prod(self.shape(operator.inputs[1])[:3])
+        return 0
 
     def set_range(self, tensor: int, low: float, high: float) -> None:
         """Notes the range that TFLite's quantizer is to give a float tensor."""

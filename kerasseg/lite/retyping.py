@@ -1,4 +1,4 @@
-"""The same .tflite file with another type at its ends."""
+"""The same .tflite file with another type at its ends, or at operators inside."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -23,18 +23,23 @@ def with_uint8(content: bytes) -> bytes:
     last = [(int(t), False) for t in main.outputs if graph.dtype(int(t)) == np.int8]
     if not first and not last:
         return content
-    code = _quantize_code(graph)
     for tensor, is_input in first + last:
-        outside = _uint8_twin(graph, tensor)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = code
-        ends = (outside, tensor) if is_input else (tensor, outside)
-        operator.inputs, operator.outputs = (np.array([end], np.int32) for end in ends)
-        operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-        operator.builtinOptions = schema.QuantizeOptionsT()
+        given = graph.tensors[tensor].quantization
+        outside = twin(graph, tensor, "uint8", scale=given.scale[0], zero_point=int(given.zeroPoint[0]) + 128)
+        operator = quantize_operator(graph, *((outside, tensor) if is_input else (tensor, outside)))
         main.operators.insert(0 if is_input else len(main.operators), operator)
         _rename(graph, tensor, outside, is_input=is_input)
     return graph.content()
+
+
+def quantize_operator(graph: Graph, given: int, made: int) -> schema.OperatorT:
+    """A QUANTIZE from one tensor to another, which is not in the graph yet; its code is."""
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _quantize_code(graph)
+    operator.inputs, operator.outputs = np.array([given], np.int32), np.array([made], np.int32)
+    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+    operator.builtinOptions = schema.QuantizeOptionsT()
+    return operator
 
 
 def _quantize_code(graph: Graph) -> int:
@@ -48,15 +53,14 @@ def _quantize_code(graph: Graph) -> int:
     return len(graph.model.operatorCodes) - 1
 
 
-def _uint8_twin(graph: Graph, tensor: int) -> int:
-    """Adds a tensor like another, in uint8; returns its number."""
+def twin(graph: Graph, tensor: int, dtype: str, *, scale: float, zero_point: int) -> int:
+    """Adds a computed tensor of another's shape in "int8" or "uint8"; returns its number."""
     old, new = graph.tensors[tensor], schema.TensorT()
-    new.name = old.name + b"_uint8"
+    new.name = old.name + f"_{dtype}".encode()
     new.shape, new.shapeSignature, new.hasRank = old.shape, old.shapeSignature, old.hasRank
-    new.type, new.buffer = schema.TensorType.UINT8, 0
+    new.type, new.buffer = {"int8": schema.TensorType.INT8, "uint8": schema.TensorType.UINT8}[dtype], 0
     new.quantization = schema.QuantizationParametersT()
-    new.quantization.scale = old.quantization.scale
-    new.quantization.zeroPoint = np.asarray(old.quantization.zeroPoint) + 128
+    new.quantization.scale, new.quantization.zeroPoint = np.array([scale], np.float32), np.array([zero_point], np.int64)
     graph.tensors.append(new)
     return len(graph.tensors) - 1
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import class_map, ethos, frames, names, operators, project_files, vectors
+from kerasseg.mcu import class_map, ethos, frames, names, operators, project_files, speed, vectors
 from kerasseg.mcu.cpp import commented, octets, template
 from kerasseg.mcu.scratch import cmsis_nn_scratch, round_up
 from kerasseg.mcu.vectors import Vector
@@ -133,7 +133,7 @@ def sources(
     frame = frame_of(graph, request, file=file)
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
-    values["npu"] = _npu(npu)
+    values |= {"npu": _npu(npu), "speed": "" if npu else _speed(graph)}
     values |= vectors.values(
         vector, prefix=f"{request.name}_", sha256=sha256, tolerance_lsb=request.tolerance_lsb, logits=logits
     )  # fmt: skip
@@ -197,6 +197,12 @@ def _readme(values: Mapping[str, object], request: Request, *, segments: bool) -
         "log_step": template("log_step.md").substitute(values) if segments else "",
         "camera_step": 7 if segments else 6,
     }
+
+def _speed(graph: Graph) -> str:
+    """The README's part about milliseconds."""
+    found = speed.report(graph)
+    rows = "\n".join(f"- {line}" for line in found["lines"])
+    return template("speed.md").substitute(rows=rows, caveat=found["caveat"], left_out=found["left_out"])
 
 
 def _rendered(written: Sequence[str], values: dict[str, object], instead: Mapping[str, str]) -> dict[str, str]:

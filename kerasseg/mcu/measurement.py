@@ -9,6 +9,8 @@ import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.mcu import boards, class_map, differences, ethos, firmware, memory, operators, runtime, scratch, vectors
+from kerasseg.mcu import speed as published
+from kerasseg.mcu import work as works
 
 KIB = 1024
 
@@ -37,6 +39,8 @@ class Measurement:
         macs: Multiply-accumulates of a run.
         tflite_micro: Version of the interpreter that measured.
         operators: Kind -> how many, and how many of those CMSIS-NN computes.
+        work: Every operator, whose kernel computes it, and its share (`work.report`).
+        speed: Milliseconds on boards, as far as there is a source (`speed.report`).
         arena: As TFLite Micro's recorder counts it.
         margin_percent: Added to the arena in arena.h.
         margin_bytes: The same in bytes, a multiple of 16.
@@ -56,6 +60,8 @@ class Measurement:
     macs: int
     tflite_micro: str
     operators: dict[str, dict]
+    work: list[dict]
+    speed: dict
     arena: runtime.Arena
     margin_percent: float
     margin_bytes: int
@@ -143,6 +149,8 @@ def measure(
         macs=graph.macs(),
         tflite_micro=runtime.version(),
         operators=_operators(graph),
+        work=works.report(graph),
+        speed=published.report(graph),
         arena=arena,
         margin_percent=margin_percent,
         margin_bytes=room.margin_bytes,

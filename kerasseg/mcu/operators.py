@@ -37,6 +37,12 @@ CMSIS_NN = {
     "ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MAXIMUM",
     "MINIMUM", "MUL", "PAD", "SOFTMAX", "SVDF", "TRANSPOSE", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM",
 }  # fmt: skip
+# Of those, for int16 activations, too.
+CMSIS_NN_INT16 = {
+    "ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL",
+    "SOFTMAX",
+}  # fmt: skip
+FAST, PLAIN, REFERENCE = "CMSIS-NN", "CMSIS-NN's plain C", "TFLite Micro's reference"  # whose kernel
 
 
 def check(graph: Graph, *, file: str) -> None:
@@ -94,20 +100,26 @@ def count(graph: Graph) -> dict[str, int]:
 
 
 def optimized(graph: Graph) -> dict[str, int]:
-    """Kind of operator -> how many of them CMSIS-NN's fast kernels compute; the others run TFLite Micro's or plain C.
+    """Kind of operator -> how many of them CMSIS-NN's fast kernels compute; the others run TFLite Micro's or plain C."""
+    return dict(Counter(operator.name for operator in graph.operators if kernel(graph, operator)[0] == FAST))
+
+
+def kernel(graph: Graph, operator: Operator) -> tuple[str, str]:
+    """Whose kernel computes an operator in a build with CMSIS-NN, FAST, PLAIN or REFERENCE, and why it is not FAST.
 
     A MUL or ADD of unequal shapes is TFLite Micro's own slow broadcast (cmsis_nn/{mul,add}.cc), a dilated depthwise convolution
-    CMSIS-NN's plain C (arm_depthwise_conv_wrapper_s8.c).
+    or one with more outputs than inputs CMSIS-NN's plain C (arm_depthwise_conv_wrapper_s8.c).
     """
-    return dict(Counter(operator.name for operator in graph.operators if _is_optimized(graph, operator)))
-
-
-def _is_optimized(graph: Graph, operator: Operator) -> bool:
-    if operator.name in ("ADD", "MUL"):
-        return graph.shape(operator.inputs[0]) == graph.shape(operator.inputs[1])
+    if operator.name not in (CMSIS_NN_INT16 if graph.dtype(operator.outputs[0]) == np.int16 else CMSIS_NN):
+        return REFERENCE, "CMSIS-NN has none"
+    if operator.name in ("ADD", "MUL") and graph.shape(operator.inputs[0]) != graph.shape(operator.inputs[1]):
+        return REFERENCE, "unequal shapes"
     if operator.name == "DEPTHWISE_CONV_2D":
-        return operator.options.dilationHFactor == operator.options.dilationWFactor == 1
-    return operator.name in CMSIS_NN
+        if operator.options.dilationHFactor != 1 or operator.options.dilationWFactor != 1:
+            return PLAIN, "dilated"
+        if graph.shape(operator.inputs[0])[-1] != graph.shape(operator.outputs[0])[-1]:
+            return PLAIN, "several outputs a channel"
+    return FAST, ""
 
 
 def calls(graph: Graph) -> list[str]:

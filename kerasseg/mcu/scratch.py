@@ -1,5 +1,7 @@
 """Scratch buffers of CMSIS-NN, which the wheel of TFLite Micro does not have: from the formulas in its sources."""
 
+import numpy as np
+
 from kerasseg.lite.flatbuffer import Graph, Operator
 from kerasseg.mcu import memory
 
@@ -11,7 +13,9 @@ def cmsis_nn_scratch(graph: Graph) -> list[int]:
     a column (arm_convolve_s8_get_buffer_size_dsp, arm_depthwise_conv_s8_opt_get_buffer_size_dsp). With Helium a convolution
     takes four columns as int8, rounded up to 16, and a depthwise one four blocks of 124 channels, whatever it has
     (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. From CMSIS-NN's sources at 4ab83cc3;
-    programs linked for a Cortex-M7 and an M55 took what these say.
+    programs linked for a Cortex-M7 and an M55 took what these say. With int16 activations a convolution takes two columns, 1x1
+    or not, and a depthwise one four (arm_convolve_get_buffer_sizes_s16.c, arm_depthwise_conv_get_buffer_sizes_s16.c, V.1.0.0);
+    no program with those was linked.
     """
     return [_scratch(graph, operator) for operator in graph.operators]
 
@@ -21,13 +25,14 @@ def _scratch(graph: Graph, operator: Operator) -> int:
         return 0
     _, height, width, channels = graph.shape(operator.inputs[1])
     column, options = height * width * channels, operator.options
+    wide = graph.dtype(operator.inputs[0]) == np.int16
     if operator.name == "CONV_2D":
-        if height == width == 1 and options.strideH == options.strideW == 1:
+        if not wide and height == width == 1 and options.strideH == options.strideW == 1:
             return 0
         return max(2 * 2 * round_up(column, 4), 4 * round_up(column, 16))
     if options.dilationHFactor != 1 or options.dilationWFactor != 1:
         return 0
-    return max(2 * column, 4 * 124 * height * width)
+    return 4 * 2 * column + 8 if wide else max(2 * column, 4 * 124 * height * width)
 
 
 def round_up(count: int, step: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 KIB = 1024
+LARGEST = 3  # operators that are said of each sort
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]], *, align: str = "") -> str:
@@ -94,7 +95,7 @@ def micro(report: dict) -> str:
     kinds = ", ".join(f"{one['count']} {kind}" for kind, one in report["operators"].items())
     slower = {kind: one["count"] - one["cmsis_nn"] for kind, one in report["operators"].items()}
     slow = ", ".join(f"{count} {kind}" for kind, count in slower.items() if count)
-    lines += [f"operators         {kinds}", f"without CMSIS-NN  {slow or 'none'}"]
+    lines += [f"operators         {kinds}", f"without CMSIS-NN  {slow or 'none'}", *slow_work(report["work"])]
     found = report["exactness"]
     lines.append(f"bit-exact         {found['equal']} of {found['runs']} ({report['source']})")
     if found["equal"] < found["runs"]:
@@ -112,7 +113,9 @@ def micro(report: dict) -> str:
         lines.append(
             f"  {one['board']:<15} {verdict:<5} {one['flash_room_kib']:8.0f} {one['ram_room_kib']:8.0f}  {one['about']}"
         )
-    return "\n".join(lines + report["unknown"])
+    lines += ["speed             by published cycles", *(f"  {line}" for line in report["speed"]["lines"])]
+    said = [report["speed"]["caveat"], report["speed"]["left_out"]]
+    return "\n".join([*lines, *report["unknown"], *filter(None, said)])
 
 
 def board_log(report: dict) -> str:
@@ -130,3 +133,15 @@ def board_log(report: dict) -> str:
     if report["arena_bytes"] is not None:
         lines.append(f"arena    {report['arena_bytes'] / KIB:.1f} KiB used")
     return "\n".join([*lines, f"it says  {report['verdict'] or 'neither PASS nor FAIL'}"])
+
+
+def slow_work(work: list[dict]) -> list[str]:
+    """The operators with the largest shares that CMSIS-NN's fast kernels do not compute."""
+    slow = sorted((one for one in work if one["why"]), key=lambda one: -one["share"])
+    shown = [[one for one in slow if bool(one["macs"]) == having][:LARGEST] for having in (True, False)]
+    return [
+        f"  {100 * one['share']:4.1f} % of the {'multiply-accumulates' if one['macs'] else 'numbers of operators without'}: "
+        f"{one['operator']} {one['number']} at {one['layer']}, {one['kernel']} ({one['why']})"
+        for part in shown
+        for one in part
+    ]

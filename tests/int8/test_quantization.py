@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -5,6 +7,8 @@ from ai_edge_litert.interpreter import Interpreter
 from kerasseg import int8
 from kerasseg.int8 import calibration
 from kerasseg.lite import interpreter
+from kerasseg.lite.flatbuffer import Graph
+from kerasseg.mcu import runtime
 from kerasseg.models import build_model
 from tests.lite.nets import real_output
 
@@ -47,6 +51,19 @@ def test_a_file_is_int8_throughout_and_has_no_wrapped_convolutions(content):
 def test_input_and_output_types(prepared, io_type):
     loaded = interpreter.LoadedModel(int8.quantize(prepared, io_type=io_type))
     assert loaded.input.dtype == loaded.output.dtype == np.dtype(io_type)
+
+
+def test_tflite_micro_gives_the_same_to_the_bit(content):
+    graph = Graph(content)
+    products = [one for one in graph.operators if one.name == "MUL"]
+    assert len(products) > 5  # squeeze-excite and the picture's rescaling
+    for operator in products:
+        first, second, out = (graph.scales(tensor)[0] for tensor in (*operator.inputs, *operator.outputs))
+        multipliers = float(first * second / out), float(first) * float(second) / float(out)
+        assert len({round(math.frexp(multiplier)[0] * 2**31) for multiplier in multipliers}) == 1
+    images = np.random.default_rng(2).integers(-128, 128, (3, 1, 64, 64, 3)).astype(np.int8)
+    found, _ = runtime.compare(content, [[image] for image in images])
+    assert (found.runs, found.equal) == (3, 3)
 
 
 def test_reference_kernels_and_xnnpack_agree_to_a_few_steps(content):

@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerasseg.int8 import quantization, ranges
+from kerasseg.int8 import calibration, quantization, ranges, wide
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.mcu import runtime as micro
 from kerasseg.mcu import scratch
-from tests.lite.nets import as_float, int8, network
+from tests.lite.nets import IMAGES, as_float, int8, network
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,13 @@ def test_scratch_by_hand(content):
     assert scratch.cmsis_nn_scratch(Graph(depthwise)) == [4 * 124 * 9]  # Helium: 124 channels, whatever it has
     dilated = int8(network(keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)))
     assert scratch.cmsis_nn_scratch(Graph(dilated)) == [0]  # plain C
+
+
+def test_int16_activations_take_columns_of_two_bytes():
+    content = as_float(network(keras.layers.Conv2D(16, 1), keras.layers.DepthwiseConv2D(3)))
+    found = ranges.measure(content, calibration.representative(IMAGES))
+    graph = Graph(wide.with_ranges(content, found))
+    assert scratch.cmsis_nn_scratch(graph) == [4 * 16, 4 * 9 * 16 * 2 + 8]
 
 
 def test_scratch_that_a_linked_program_asked_for():

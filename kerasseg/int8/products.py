@@ -1,0 +1,77 @@
+"""Scales of products that every runtime multiplies by the same number.
+
+A MUL's multiplier is the product of its inputs' scales over its output's, to 31 bits. LiteRT forms it in float32
+(tensorflow/lite/kernels/mul.cc), TFLite Micro in double (tensorflow/lite/micro/kernels/mul_common.cc); where both are apart, so
+are numbers on the edge between two steps. One output scale in some hundred gives the same in both, unless the product of the
+inputs' scales is rounded by much: then an input's scale is moved first.
+"""
+
+import numpy as np
+
+from kerasseg.int8.ranges import SAME_SCALE
+from kerasseg.lite.flatbuffer import Graph, Operator
+
+CANDIDATES = 1 << 14  # scales that are tried, in steps of float32: the last is a thousandth larger
+ROUNDS = 8
+
+
+def agreeing(content: bytes) -> bytes:
+    """A quantized file of this package whose products have multipliers that LiteRT and TFLite Micro agree on."""
+    graph = Graph(content)
+    products = [one for one in graph.operators if one.name == "MUL" and all(len(graph.scales(t)) == 1 for t in _ends(one))]
+    groups, moved = _groups(graph), False
+    for _ in range(ROUNDS):  # a scale that is moved may be another product's
+        apart = [one for one in products if not _agree(*(graph.scales(tensor)[0] for tensor in _ends(one)))]
+        for operator in apart:
+            _move(graph, operator, groups)
+        moved |= bool(apart)
+        if not apart:
+            break
+    return graph.content() if moved else content
+
+
+def _move(graph: Graph, operator: Operator, groups: dict[int, set[int]]) -> None:
+    """Gives a product's output, and what has to have its scale, the next larger scale that agrees.
+
+    Where there is none, its first input gets one whose product with the second is hardly rounded, so that there is one then.
+    """
+    first, second, out = (graph.scales(tensor)[0].astype(np.float32) for tensor in _ends(operator))
+    tensor, tried = operator.outputs[0], _larger(out)
+    fits = _agree(first, second, tried)
+    best = int(fits.argmax())
+    if not fits.any():
+        tensor, tried = operator.inputs[0], _larger(first)[: CANDIDATES // 64]
+        exact = tried.astype(np.float64) * float(second)
+        best = int(np.abs((tried * second).astype(np.float64) / exact - 1).argmin())
+    for one in groups.get(tensor, {tensor}):
+        graph.tensors[one].quantization.scale = tried[[best]]
+
+
+def _larger(scale: np.float32) -> np.ndarray:
+    return (scale + np.arange(1, CANDIDATES, dtype=np.float32) * np.spacing(scale)).astype(np.float32)
+
+
+def _agree(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> np.ndarray:
+    scales = [np.asarray(scale, np.float32) for scale in (first, second, out)]
+    narrow, wide = (one * other / result for one, other, result in (scales, [scale.astype(np.float64) for scale in scales]))
+    return _fixed(narrow) == _fixed(wide)
+
+
+def _fixed(multiplier: np.ndarray) -> np.ndarray:
+    """As TFLite's QuantizeMultiplier has it: 31 bits of mantissa."""
+    return np.floor(np.frexp(multiplier)[0].astype(np.float64) * 2.0**31 + 0.5)
+
+
+def _ends(operator: Operator) -> tuple[int, ...]:
+    return (*operator.inputs, *operator.outputs)
+
+
+def _groups(graph: Graph) -> dict[int, set[int]]:
+    """Tensor -> all that share its scale because an operator copies or interpolates steps."""
+    groups: dict[int, set[int]] = {}
+    for operator in graph.operators:
+        if operator.name in SAME_SCALE:
+            ends = [tensor for tensor in _ends(operator) if len(graph.scales(tensor)) == 1]
+            joined = set(ends).union(*(groups.get(tensor, set()) for tensor in ends))
+            groups |= dict.fromkeys(joined, joined)
+    return groups
