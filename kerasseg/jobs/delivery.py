@@ -17,7 +17,7 @@ from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import UNKNOWN, Understood, understand
 from kerasseg.lite.picture_input import picture_input
-from kerasseg.mcu import boards, firmware, measurement, names, operators, runtime
+from kerasseg.mcu import boards, firmware, measurement, names, operators, plan, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
@@ -79,6 +79,7 @@ def export(
         firmware.frame_of(graph, asked, file=path.name)  # refuses one that does not fit before anything takes time
         return measurement.measure(
             content, _inputs(graph, path, workdir, images, settings), file=path.name, request=asked,
+            plan=_plan(content, path.name, settings, log),
             margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
             accelerators=settings.accelerator, log=log,
         )  # fmt: skip
@@ -97,6 +98,20 @@ def export(
         log(f"{request.name}_input.h reads {_told(_in_range(request, understood), path)}")
     log(f"wrote {len(sources)} source files in namespace {request.name}, report.json, report.html and memory.svg to {folder}")
     return report
+
+
+def _plan(content: bytes, file: str, settings: ExportSettings, log: Callable[[str], None]) -> plan.Plan | None:
+    """A memory plan, where one is asked for; a line says why there is none."""
+    if not settings.memory_plan:
+        return None
+    try:
+        found = plan.search(content, extra_macs_percent=settings.plan_extra_macs, log=log)
+    except plan.CannotPlan as error:
+        log(f"no memory plan for {file}: {error}; the sources are of the file as it is")
+        return None
+    if found is None:
+        log(f"no memory plan for {file}: none that was found is smaller; the sources are of the file as it is")
+    return found
 
 
 def _in_range(request: firmware.Request, understood: Understood) -> firmware.Request:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -45,7 +46,7 @@ class Surgery:
             self._known[key] = len(self._main.tensors) - 1
         return self._known[key]
 
-    def operator(self, kind: str, inputs: Sequence[int], output: int, **options: int) -> schema.OperatorT:
+    def operator(self, kind: str, inputs: Sequence[int], output: int, **options: Any) -> schema.OperatorT:
         """A new operator, such as kind="CONCATENATION" with axis=1; its options are those of the schema."""
         name = "".join("ND" if part == "ND" else part.capitalize() for part in kind.split("_"))
         made, chosen = schema.OperatorT(), getattr(schema, f"{name}OptionsT")()

@@ -106,7 +106,7 @@ def frame_of(graph: Graph, request: Request, *, file: str) -> frames.Frame | Non
 
 def sources(
     content: bytes, *, file: str, sha256: str, request: Request, room: Memory, vector: Vector,
-    npu: ethos.Estimate | None = None,
+    npu: ethos.Estimate | None = None, note: str = "",
 ) -> dict[str, str]:  # fmt: skip
     """File name -> text of everything but the reports.
 
@@ -121,6 +121,7 @@ def sources(
         room: For arena.h.
         vector: For test_vector.
         npu: What Vela said, of a file that it has compiled.
+        note: Of a memory plan, for README.md.
 
     Raises:
         InputError: a name that C++ does not take, or a frame that does not fit the file.
@@ -130,7 +131,7 @@ def sources(
     frame = frame_of(graph, request, file=file)
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
-    values["npu"] = _npu(npu)
+    values |= {"npu": _npu(npu), "note": f"{note}\n\n" if note else ""}
     values |= vectors.values(vector, prefix=f"{request.name}_", tolerance_lsb=request.tolerance_lsb, logits=logits)
     if frame is None:
         usage, left_out = "usage_tensors.md", ["input.h", "class_map.h"]

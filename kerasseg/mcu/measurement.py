@@ -8,7 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import boards, class_map, differences, ethos, firmware, memory, operators, runtime, scratch, vectors
+from kerasseg.mcu import (
+    boards,
+    class_map,
+    differences,
+    ethos,
+    firmware,
+    memory,
+    operators,
+    planned,
+    runtime,
+    scratch,
+    tail,
+    trials,
+    vectors,
+)
+from kerasseg.mcu.plan import Plan
 
 KIB = 1024
 
@@ -45,6 +60,8 @@ class Measurement:
         exactness: Beside LiteRT's reference kernels.
         differences: What is accepted of those, and why they are.
         memory: Live tensors of every operator, the peak, and what would lower it (`memory.report`).
+        tail: What the bytes that stay are, in parts that sum to them.
+        memory_plan: What the plan brings; None for a file without.
         unknown: What was not measured, a sentence each.
         accelerators: Vela's estimates.
         boards: Every board, and whether the file fits.
@@ -64,6 +81,8 @@ class Measurement:
     exactness: runtime.Exactness
     differences: differences.Differences
     memory: dict
+    tail: tuple[tail.Kept, ...]
+    memory_plan: planned.Outcome | None
     unknown: tuple[str, ...]
     accelerators: tuple[ethos.Estimate, ...]
     boards: tuple[boards.Fit, ...]
@@ -92,6 +111,7 @@ def measure(
     *,
     file: str,
     request: firmware.Request,
+    plan: Plan | None = None,
     margin_percent: float = 10.0,
     tolerance_lsb: int = -1,
     accelerators: Sequence[str] = (),
@@ -104,6 +124,7 @@ def measure(
         inputs: At least one run.
         file: The file's name.
         request: What is asked of the sources.
+        plan: Made of the file by `plan.search`; then everything but Vela's part is of its content.
         margin_percent: Added to the measured arena.
         tolerance_lsb: Steps by which an output may differ; -1 for what `differences.judge` accepts.
         accelerators: Keys of `ethos.ACCELERATORS` to compile for with Vela.
@@ -113,8 +134,10 @@ def measure(
         What was measured, and file name -> content of the sources, and of what Vela compiled.
 
     Raises:
-        InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
+        InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed; or its plan gives other numbers.
     """
+    before, content = content, plan.content if plan else content
+    file = f"{file.removesuffix('.tflite')}_planned.tflite" if plan else file
     graph, sha256 = Graph(content), hashlib.sha256(content).hexdigest()
     log(f"measuring the arena of {file} in TFLite Micro")
     arena = runtime.measure_arena(content)
@@ -125,14 +148,18 @@ def measure(
     made = []
     for accelerator in accelerators:
         log(f"compiling for {accelerator} with Vela")
-        made.append(ethos.compiled(content, accelerator=accelerator))
+        made.append(ethos.compiled(before, accelerator=accelerator))
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
     apart = differences.judge(content, batches, outputs, exactness=exactness, tolerance_lsb=tolerance_lsb)
+    outcome = planned.hold(before, plan, batches, file=file) if plan else None
     vector = _vector(graph, inputs.source, batches, outputs)
-    sources: dict[str, str | bytes] = {}
-    sources |= firmware.sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector)
+    sources: dict[str, str | bytes] = {file: content} if plan else {}
+    note = planned.note(outcome) if outcome else ""
+    sources |= firmware.sources(
+        content, file=file, sha256=sha256, request=request, room=room, vector=vector, note=note
+    )  # fmt: skip
     for npu, compiled in made:
         sources |= firmware.npu_sources(compiled, npu, request=request, room=room, vector=vector)
     needed = arena.total_bytes + room.scratch_bytes + room.margin_bytes
@@ -151,6 +178,8 @@ def measure(
         exactness=exactness,
         differences=apart,
         memory=memory.report(graph),
+        tail=tail.breakdown(graph, trials.record(content), tail_bytes=arena.tail_bytes),
+        memory_plan=outcome,
         unknown=_unknown(room),
         accelerators=tuple(npu for npu, _ in made),
         boards=tuple(boards.fit(one, flash_bytes=len(content), arena_bytes=needed) for one in boards.BOARDS),

@@ -1,7 +1,7 @@
-"""Dilated convolutions as plain ones on every second row or pixel: equal to the bit, a half or a quarter of the picture at a time.
+"""Dilated convolutions as plain ones on every second row or pixel: equal to the bit, a half or a quarter at a time.
 
-A convolution of dilation 2 never lets even rows meet odd ones, nor columns. With the quarters of the pixels one below the other,
-each is convolved without dilation, and nothing is computed twice; the operators around it do not see the order of the pixels.
+A convolution of dilation 2 never lets even rows meet odd ones, nor columns. With the quarters of the pixels one below the
+other, each is convolved without dilation, and nothing is computed twice; the operators around it do not see the pixels' order.
 TFLite does as much in its files of open batch, but with all four at once (SPACE_TO_BATCH_ND).
 """
 
@@ -101,11 +101,11 @@ class _Phases:
         return self._surgery.graph([*kept[:first], *self._made, *kept[last + 1 :]])
 
     def _is_picture(self, tensor: int) -> bool:
-        shape = self._graph.shape(tensor)
-        return len(shape) == 4 and shape[1:3] == self._grid
+        computed = tensor >= 0 and self._graph.constant(tensor) is None
+        return computed and len(self._graph.shape(tensor)) == 4 and self._graph.shape(tensor)[1:3] == self._grid
 
     def _add(self, i: int, one: Operator) -> None:
-        inputs = [self._twin(t) if t >= 0 and self._graph.constant(t) is None and self._is_picture(t) else t for t in one.inputs]
+        inputs = [self._twin(t) if self._is_picture(t) else t for t in one.inputs]
         outputs = [self._picture(t) if self._is_picture(t) else t for t in one.outputs]
         self._twins |= dict(zip(one.outputs, outputs, strict=True))
         if one.name.startswith("RESIZE_"):
@@ -120,7 +120,8 @@ class _Phases:
         reduced = {"dilationHFactor": rates[0], "dilationWFactor": rates[1]}
         self._made += sliced
         self._made += [
-            self._surgery.again(i, [part, *inputs[1:]], [result], **reduced) for part, result in zip(parts, results, strict=True)
+            self._surgery.again(i, [part, *inputs[1:]], [result], **reduced)
+            for part, result in zip(parts, results, strict=True)
         ]
         self._made.append(self._surgery.operator("CONCATENATION", results, outputs[0], axis=1))
 

@@ -1,9 +1,8 @@
-"""Where each tensor lies in the arena: a plan that TFLite Micro takes from the file instead of making its own.
+"""Where each tensor lies in the arena, tighter than TFLite Micro's own planner places it.
 
-The format is TFLite Micro's own (docs/memory_management.md, "Offline planned tensor allocations"). Its planner places tensors by
-size, the largest first, and leaves gaps; it gives every tensor bytes of its own. Here some share theirs: a slice of rows and a
-concatenation of rows copy each number onto itself, and a sum, a product or an activation is written over what it was computed
-from. TFLite Micro's and CMSIS-NN's kernels of these read a number before they write it.
+That planner goes by size, the largest first, and leaves gaps; it gives every tensor bytes of its own. Here some share theirs: a
+slice of rows and a concatenation of rows copy each number onto itself, and a sum, a product or an activation is written over
+what it was computed from. TFLite Micro's and CMSIS-NN's kernels of these read a number before they write it.
 """
 
 import itertools
@@ -12,13 +11,9 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from ai_edge_litert import schema_py_generated as schema
-
 from kerasseg.lite.flatbuffer import Graph, Operator
 
 ALIGNMENT = 16  # bytes, as TFLite Micro's planner
-METADATA = b"OfflineMemoryAllocation"
 IN_PLACE = {"ADD", "MUL", "RELU", "RELU6", "LOGISTIC", "HARD_SWISH", "RESHAPE"}
 POWERS = (0, 0.5, 1, 2)  # of the time a block lives, as a factor of its size, in the first orders that blocks are placed in
 TRIES = 150  # orders that follow from each of those
@@ -211,11 +206,11 @@ def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
 
 def covered(intervals: Iterable[tuple[int, int]]) -> int:
     """Bytes that lie in any of some intervals."""
-    total, end = 0, -math.inf
+    total, end = 0, None
     for low, high in sorted(intervals):
-        total += max(0, high - max(low, end))
-        end = max(end, high)
-    return int(total)
+        total += max(0, high - (low if end is None else max(low, end)))
+        end = high if end is None else max(end, high)
+    return total
 
 
 def rows_offset(graph: Graph, one: Operator) -> int | None:
@@ -224,77 +219,3 @@ def rows_offset(graph: Graph, one: Operator) -> int | None:
     if begin is None or len(shape) != 4 or shape[0] != 1 or shape[2:] != rest[2:]:
         return None
     return int(begin[1]) * size_of(graph, one.inputs[0]) // shape[1]
-
-
-def with_offsets(graph: Graph, offsets: dict[int, int]) -> Graph:
-    """The graph with a plan of where its tensors lie; scratch buffers are left to TFLite Micro."""
-    numbers = [0, 0, len(graph.tensors), *(offsets.get(tensor, -1) for tensor in range(len(graph.tensors)))]
-    plan, buffer = schema.MetadataT(), schema.BufferT()
-    buffer.data = np.frombuffer(np.array(numbers, np.int32).tobytes(), np.uint8)
-    model = graph.model
-    model.buffers = [*model.buffers, buffer]
-    plan.name, plan.buffer = METADATA, len(model.buffers) - 1
-    model.metadata = [*(one for one in model.metadata or [] if one.name != METADATA), plan]
-    return Graph.of(model)
-
-
-def offsets_of(graph: Graph) -> dict[int, int]:
-    """Tensor -> byte offset, as a file plans it; empty for one that leaves this to TFLite Micro."""
-    for one in graph.model.metadata or []:
-        if one.name == METADATA:
-            numbers = np.frombuffer(bytes(graph.model.buffers[one.buffer].data), np.int32)[3:]
-            return {tensor: int(offset) for tensor, offset in enumerate(numbers) if offset >= 0}
-    return {}
-
-
-def spans(graph: Graph, offsets: dict[int, int]) -> list[list[tuple[int, int]]]:
-    """(beginning, end) of every tensor that is alive while each operator runs."""
-    found: list[list[tuple[int, int]]] = [[] for _ in graph.operators]
-    for tensor, (first, last) in lifetimes(graph).items():
-        for i in range(first, last + 1):
-            found[i].append((offsets[tensor], offsets[tensor] + round_up(size_of(graph, tensor))))
-    return found
-
-
-def spoiled(graph: Graph, offsets: dict[int, int]) -> list[str]:
-    """Names of tensors that an operator would find overwritten: none, in a plan that holds.
-
-    Runs the graph on labels in the place of numbers: what each operator computes gets new ones, and rows that are sliced or put
-    together keep theirs.
-    """
-    arena = np.zeros(max(offsets[tensor] + size_of(graph, tensor) for tensor in offsets), np.int64)
-    labels: dict[int, np.ndarray] = {}
-    count, bad = 1, []
-    main = graph.model.subgraphs[0]
-
-    def place(tensor: int) -> np.ndarray:
-        return arena[offsets[tensor] : offsets[tensor] + size_of(graph, tensor)]
-
-    def fresh(tensor: int) -> np.ndarray:
-        nonlocal count
-        count += size_of(graph, tensor)
-        return np.arange(count - size_of(graph, tensor), count)
-
-    for tensor in map(int, main.inputs):
-        labels[tensor] = place(tensor)[:] = fresh(tensor)
-    for one in [*graph.operators, None]:
-        taken = [t for t in (one.inputs if one else map(int, main.outputs)) if t in labels]
-        bad += [graph.name(tensor) for tensor in taken if not np.array_equal(place(tensor), labels[tensor])]
-        for tensor in one.outputs if one else ():
-            labels[tensor] = _labels(graph, one, labels)
-            if labels[tensor] is None:
-                labels[tensor] = fresh(tensor)
-            before = [place(t).copy() for t in taken]
-            place(tensor)[:] = labels[tensor]
-            for t, then in zip(taken, before, strict=True):  # over what it reads, an operator may write number by number alone
-                if not (one.name in IN_PLACE and offsets[t] == offsets[tensor]) and not np.array_equal(place(t), then):
-                    bad.append(graph.name(t))
-    return bad
-
-
-def _labels(graph: Graph, one: Operator, labels: dict[int, np.ndarray]) -> np.ndarray | None:
-    if one.name == "SLICE" and (start := rows_offset(graph, one)) is not None:
-        return labels[one.inputs[0]][start : start + size_of(graph, one.outputs[0])]
-    if one.name == "CONCATENATION" and one.options.axis == 1 and graph.shape(one.outputs[0])[0] == 1:
-        return np.concatenate([labels[part] for part in one.inputs])
-    return None

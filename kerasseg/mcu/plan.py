@@ -4,10 +4,9 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.surgery import piece
-from kerasseg.mcu import phases, placement, runtime, scratch, strips
+from kerasseg.mcu import memory, offline, phases, placement, runtime, scratch, strips
 from kerasseg.mcu.placement import Layout
 
 # What TFLite Micro keeps for good, on a machine of 64 bits: TfLiteEvalTensor, NodeAndRegistration, two int32 a channel of a
@@ -29,7 +28,7 @@ class Change:
         first: Place of the first of them in the order of the file before.
         last: Place of the last.
         parts: How many strips or phases.
-        layers: Names of the tensors that these two compute.
+        layers: The layers that these two came from.
         peak_bytes: Largest number of bytes needed there then.
         kept_bytes: About what TFLite Micro keeps more for good.
         macs: Multiply-accumulates that are done twice.
@@ -75,8 +74,8 @@ def search(
     """The file of the smallest arena among those that compute the same.
 
     Every change to operators that follow one another is made on their part of the graph alone, and costed. For every peak that
-    is then possible, the changes that bring all operators below it and cost least are a shortest path through the graph's order.
-    The most promising of these plans are written and measured in TFLite Micro.
+    is then possible, the changes that bring all operators below it and cost least are a shortest path through the graph. The
+    most promising of these plans are written and measured in TFLite Micro.
 
     Args:
         content: Of an int8 file that has passed `operators.check`.
@@ -87,7 +86,8 @@ def search(
         The plan; None where nothing is smaller.
 
     Raises:
-        InputError: TFLite Micro refuses the file, or it is not one that can be taken apart here.
+        CannotPlan: the file cannot be taken apart here.
+        InputError: TFLite Micro refuses it.
     """
     graph = Graph(content)
     refuse(graph)
@@ -108,17 +108,18 @@ def search(
     return best if best.needed_bytes < before else None
 
 
+class CannotPlan(Exception):
+    """A file whose memory cannot be planned here; the message says why."""
+
+
 def refuse(graph: Graph) -> None:
-    """Raises InputError for a file whose memory cannot be planned here."""
-    why = ""
+    """Raises CannotPlan for a file that cannot be taken apart."""
     if len(graph.model.subgraphs) != 1:
-        why = f"{len(graph.model.subgraphs)} sub-graphs"
-    elif placement.offsets_of(graph):
-        why = "a memory plan already"
-    elif any(tensor.isVariable for tensor in graph.tensors):
-        why = "variables, which keep their values from run to run"
-    if why:
-        raise InputError(f"the file has {why}; a memory plan is for files of one graph, with none and without variables")
+        raise CannotPlan(f"it has {len(graph.model.subgraphs)} sub-graphs")
+    if offline.offsets_of(graph):
+        raise CannotPlan("it has one already")
+    if any(tensor.isVariable for tensor in graph.tensors):
+        raise CannotPlan("it has variables, which keep their values from run to run")
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,9 @@ def _finished(draft: _Draft) -> Plan:
     layout = Layout(draft.graph, scratch=scratch.cmsis_nn_scratch(draft.graph))
     placed = min(draft.offsets, layout.place(), key=layout.end)
     offsets = {tensor: offset for tensor, offset in placed.items() if tensor >= 0}
-    spoiled = placement.spoiled(draft.graph, offsets)
+    spoiled = offline.spoiled(draft.graph, offsets)
     assert not spoiled, f"tensors of the plan lie over one another: {spoiled}"
-    content = placement.with_offsets(draft.graph, offsets).content()
+    content = offline.with_offsets(draft.graph, offsets).content()
     planned = Graph(content)
     changes = tuple(sorted(draft.changes, key=lambda change: change.first))
     return Plan(content, runtime.measure_arena(content), scratch.arena_growth(planned), planned.macs(), changes)
@@ -212,17 +213,21 @@ def _worthwhile(
 ) -> Iterator[Change]:  # fmt: skip
     """The changes of one kind that bring some operators below their peak; more parts only where they bring more."""
     part, before = piece(graph, first, last), top
-    layers = (graph.name(graph.operators[first].outputs[0]), graph.name(graph.operators[last].outputs[0]))
+    layers = (_layer(graph, first), _layer(graph, last))
     for count in phases.PARTS if what == "phases" else STRIPS:
         made = _changed(part, what, 0, last - first, count)
         if made is None:
             return
         peak, macs = passing + max(_needed(made)), made.macs() - part.macs()
-        if macs > most or peak >= top and what == "strips" and count > 3:
+        if macs > most or (what == "strips" and count > 3 and peak >= top):
             return
         if peak < before:
             before = peak
             yield Change(what, first, last, count, layers, peak, _kept(made) - _kept(part), macs)
+
+
+def _layer(graph: Graph, place: int) -> str:
+    return memory.layer_of(graph.name(graph.operators[place].outputs[0]))
 
 
 def _carried(graph: Graph, first: int, last: int) -> tuple[int, int]:
@@ -247,18 +252,18 @@ def _cheapest(needed: list[int], changes: list[Change], *, target: int, most: fl
     for change in changes:
         if change.peak_bytes <= target and change.macs <= most:
             ending.setdefault(change.last, []).append(change)
-    # Bytes that stay are what is paid; a byte is weighed against work, the more the further a plan is above what is allowed.
+    # Bytes that stay are what is paid, and work only where a plan comes to more of it than is allowed.
     for macs_per_byte in (1e9, 1e4, 1e3, 1e2, 1e1):
         best: list[tuple[float, tuple[Change, ...]] | None] = [(0, ())]
         for i, count in enumerate(needed):
-            options = [(*best[i], None)] if count <= target and best[i] else []
+            here = best[i]
+            options = [here] if here is not None and count <= target else []
             for change in ending.get(i, ()):
                 before = best[change.first]
                 if before is not None:
                     cost = change.kept_bytes + change.macs / macs_per_byte
-                    options.append((before[0] + cost, (*before[1], change), None))
-            least = min(options, key=lambda option: option[0], default=None)
-            best.append(least and least[:2])
+                    options.append((before[0] + cost, (*before[1], change)))
+            best.append(min(options, key=lambda option: option[0], default=None))
         end = best[-1]
         if end is None:
             return None

@@ -1,7 +1,7 @@
 """Scratch buffers of CMSIS-NN, which the wheel of TFLite Micro does not have: from the formulas in its sources."""
 
 from kerasseg.lite.flatbuffer import Graph, Operator
-from kerasseg.mcu import memory, placement
+from kerasseg.mcu import memory, offline
 
 
 def cmsis_nn_scratch(graph: Graph) -> list[int]:
@@ -39,12 +39,12 @@ def arena_growth(graph: Graph) -> int:
     """Bytes by which scratch buffers of CMSIS-NN make the arena larger, a multiple of 16.
 
     A scratch buffer lives while its operator runs: only where that and the live tensors together pass the peak of the tensors
-    does the arena grow. In a file with a memory plan it takes the first gap that is wide enough, or else lies behind the tensors.
+    does the arena grow. In a file with a memory plan it takes the first gap that is wide enough, or lies behind the tensors.
     """
     asked = cmsis_nn_scratch(graph)
-    offsets = placement.offsets_of(graph)
+    offsets = offline.offsets_of(graph)
     if offsets:
-        ends = placement.spans(graph, offsets)
+        ends = offline.spans(graph, offsets)
         top = max(end for spans in ends for _, end in spans)
         return max(0, round_up(max(map(_first_end, ends, asked)) - top, 16))
     alive = [one.live_bytes for one in memory.live(graph)]

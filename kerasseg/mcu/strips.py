@@ -1,5 +1,6 @@
 """The same operators on strips of rows, one strip after the other: equal to the bit, with less memory between them."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,9 +103,9 @@ def _window(graph: Graph, one: Operator, wanted: Rows) -> Need | None:
             count = _count(options, end - start, reach)
             shift, rest = divmod(start + before - _before(options, end - start, count, reach), step)
             right = (low >= start or start == 0) and (high <= end or end == rows)
-            if count > 0 and rest == 0 and right and shift <= wanted[0] and wanted[1] <= shift + count:
-                if best is None or end - start < best[1] - best[0]:
-                    best = (start, end, shift, count)
+            right = right and count > 0 and rest == 0 and shift <= wanted[0] and wanted[1] <= shift + count
+            if right and (best is None or end - start < best[1] - best[0]):
+                best = (start, end, shift, count)
     if best is None:
         return None
     start, end, shift, count = best
@@ -136,7 +137,7 @@ def cuts(graph: Graph, tensor: int, strips: int) -> list[int] | None:
     rows = graph.shape(tensor)[1]
     step = ALIGNMENT // math.gcd(size_of(graph, tensor) // rows, ALIGNMENT)
     found = [round(i * rows / strips / step) * step for i in range(strips)] + [rows]
-    return found if all(a < b for a, b in zip(found, found[1:], strict=False)) else None
+    return found if all(a < b for a, b in itertools.pairwise(found)) else None
 
 
 def in_strips(graph: Graph, first: int, last: int, strips: int) -> Graph | None:
@@ -151,9 +152,12 @@ def in_strips(graph: Graph, first: int, last: int, strips: int) -> Graph | None:
     ends = [t for i in range(first, last + 1) for t in graph.operators[i].outputs if _leaves(graph, t, last)]
     if any(len(graph.shape(tensor)) != 4 for tensor in ends):
         return None
-    edges = {tensor: cuts(graph, tensor, strips) for tensor in ends}
-    if not all(edges.values()):
-        return None
+    edges: dict[int, list[int]] = {}
+    for tensor in ends:
+        found = cuts(graph, tensor, strips)
+        if found is None:
+            return None
+        edges[tensor] = found
     surgery, made = Surgery(graph), []
     parts: dict[int, list[int]] = {tensor: [] for tensor in ends}
     for i in range(strips):
@@ -204,16 +208,16 @@ class _Strip:
 
     def _add(self, i: int, found: Need) -> None:
         one = self.graph.operators[i]
-        inputs = [t if found.taken.get(t) is None else self.rows(t, found.taken[t]) for t in one.inputs]
+        inputs = [t if (rows := found.taken.get(t)) is None else self.rows(t, rows) for t in one.inputs]
         self.operators += self.taken_operators()
-        output, rows = one.outputs[0], found.given[1] - found.given[0]
+        output, count = one.outputs[0], found.given[1] - found.given[0]
         if one.name in RESIZES:
-            inputs[1] = self.surgery.integers([rows, self.graph.shape(output)[2]])
+            inputs[1] = self.surgery.integers([count, self.graph.shape(output)[2]])
         if one.name == "PAD":
             paddings = np.array(self.graph.constant(one.inputs[1]))
             paddings[1] = found.padding
             inputs[1] = self.surgery.integers(paddings)
-        made = self._like(output, rows)
+        made = self._like(output, count)
         self.operators.append(self.surgery.again(i, inputs, [made]))
         self._lies[output] = (made, found.given)
 
