@@ -6,7 +6,7 @@ from kerasseg import files
 from kerasseg.mcu import boards
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.lite.nets import int8, network
-from tests.mcu.planning import squeeze_excite
+from tests.mcu.planning import quantized, squeeze_excite
 from tests.mcu.test_differences import with_edges
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ def test_pictures_of_a_folder(short_int8, tmp_path):
 
 def test_a_memory_plan_is_written_and_said(tmp_path):
     path, out = tmp_path / "net.tflite", tmp_path / "out"
-    path.write_bytes(int8(squeeze_excite(side=32, channels=64)))
+    path.write_bytes(quantized(squeeze_excite(side=32, channels=64)))
     result = kerasseg("micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=2", "--memory_plan")
     assert result.returncode == 0, result.stderr
     report = files.read_json(out / "report.json")

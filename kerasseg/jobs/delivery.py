@@ -70,28 +70,33 @@ def export(
     if known:
         request = dataclasses.replace(request, class_names=known.class_names)
 
-    def measure() -> tuple[measurement.Measurement, dict[str, str | bytes]]:
+    def measure() -> tuple[measurement.Measurement, dict[str, str | bytes], str]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
         operators.check(graph, file=path.name)
         runtime.check_shapes(content, file=path.name)
         asked = _in_range(request, _understand(path, settings, shown=bool(workdir or images)))
         firmware.frame_of(graph, asked, file=path.name)  # refuses one that does not fit before anything takes time
-        return measurement.measure(
+        made, unplanned = _plan(content, settings, log)
+        found, sources = measurement.measure(
             content, _inputs(graph, path, workdir, images, settings), file=path.name, request=asked,
-            plan=_plan(content, path.name, settings, log),
+            plan=made,
             margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
             accelerators=settings.accelerator, log=log,
         )  # fmt: skip
+        return found, sources, unplanned
 
     if story is None:
         log(sidecar.unknown_origin(path))
-    found, sources = measure() if story else isolation.isolated(measure, file=path)
+    found, sources, unplanned = measure() if story else isolation.isolated(measure, file=path)
+    if settings.memory_plan and unplanned:
+        log(f"no memory plan for {path.name}: {unplanned}; the sources are of the file as it is")
     limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
     understood = _understand(path, settings, shown=bool(workdir or images))
     if understood.taken is not UNKNOWN:
         log(understood.line(path.name))
     report = found.to_json() | provenance() | {"input": understood.to_json(), "failures": measurement.failures(found, **limits)}
+    report["no_memory_plan"] = unplanned
     report["files"] = exported.hashes(sources)
     _write(folder, sources, report, log)
     if request.input_format or request.frame != (0, 0):
@@ -100,18 +105,15 @@ def export(
     return report
 
 
-def _plan(content: bytes, file: str, settings: ExportSettings, log: Callable[[str], None]) -> plan.Plan | None:
-    """A memory plan, where one is asked for; a line says why there is none."""
+def _plan(content: bytes, settings: ExportSettings, log: Callable[[str], None]) -> tuple[plan.Plan | None, str]:
+    """A memory plan, where one is asked for, or why there is none."""
     if not settings.memory_plan:
-        return None
+        return None, "not asked for"
     try:
         found = plan.search(content, extra_macs_percent=settings.plan_extra_macs, log=log)
     except plan.CannotPlan as error:
-        log(f"no memory plan for {file}: {error}; the sources are of the file as it is")
-        return None
-    if found is None:
-        log(f"no memory plan for {file}: none that was found is smaller; the sources are of the file as it is")
-    return found
+        return None, str(error)
+    return found, "" if found else "none that was found is smaller"
 
 
 def _in_range(request: firmware.Request, understood: Understood) -> firmware.Request:

@@ -6,6 +6,12 @@ import numpy as np
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.inspection import Reference
 from kerasseg.mcu import runtime, trials
+from tests.lite.nets import int8
+
+
+def quantized(model):
+    """The int8 file of a network of any input size."""
+    return int8(model, images=np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:]), np.uint8))
 
 
 def batches(content, *, count=3):

@@ -12,7 +12,7 @@ def test_the_parts_sum_to_what_was_measured():
     assert sum(part.bytes for part in parts) == arena.tail_bytes
     assert all(part.bytes > 0 for part in parts)
     channels, kernels, tensors, operators, _, rest = parts
-    # 8, 8 and 5 channels, an int32 multiplier and an int32 shift each; a kernel, a bias and an output a convolution, and the image.
+    # 8, 8 and 5 channels, two int32 each; a kernel, a bias and an output a convolution, and the image.
     assert (channels.count, channels.bytes) == (21, 168)
     assert (tensors.count, operators.count, kernels.count) == (10, 3, 3)
     assert rest.source == "remainder"
