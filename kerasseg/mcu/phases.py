@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.lite.flatbuffer import Graph, Operator
 from kerasseg.lite.surgery import Surgery
+from kerasseg.mcu.memory import layer_of
 from kerasseg.mcu.placement import lifetimes
 from kerasseg.mcu.strips import POINTWISE
 
@@ -161,4 +162,4 @@ class _Phases:
 
     def _tensor(self, like: int, sides: Iterable[int], name: str) -> int:
         shape = [*sides, self._graph.shape(like)[3]]
-        return self._surgery.tensor(like, shape, name=f"{self._graph.name(like)}/{name}")
+        return self._surgery.tensor(like, shape, name=f"{layer_of(self._graph.name(like))}/{name}")

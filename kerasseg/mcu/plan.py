@@ -118,6 +118,8 @@ def refuse(graph: Graph) -> None:
         raise CannotPlan(f"it has {len(graph.model.subgraphs)} sub-graphs")
     if offline.offsets_of(graph):
         raise CannotPlan("it has one already")
+    if any(graph.dtype(tensor) is None for tensor in placement.lifetimes(graph)):
+        raise CannotPlan("it computes tensors that are no plain numbers")
     if any(tensor.isVariable for tensor in graph.tensors):
         raise CannotPlan("it has variables, which keep their values from run to run")
 

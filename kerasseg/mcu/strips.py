@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.lite.flatbuffer import Graph, Operator
 from kerasseg.lite.surgery import Surgery
+from kerasseg.mcu.memory import layer_of
 from kerasseg.mcu.placement import ALIGNMENT, lifetimes, size_of
 
 WINDOWS = {"CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
@@ -242,4 +243,4 @@ class _Strip:
 
     def _like(self, tensor: int, rows: int) -> int:
         _, _, *rest = self.graph.shape(tensor)
-        return self.surgery.tensor(tensor, [1, rows, *rest], name=f"{self.graph.name(tensor)}/{self.name}")
+        return self.surgery.tensor(tensor, [1, rows, *rest], name=f"{layer_of(self.graph.name(tensor))}/{self.name}")
