@@ -80,8 +80,7 @@ def export(
         made, unplanned = _plan(content, settings, log)
         found, sources = measurement.measure(
             content, _inputs(graph, path, workdir, images, settings), file=path.name, request=asked,
-            plan=made,
-            margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
+            plan=made, margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
             accelerators=settings.accelerator, log=log,
         )  # fmt: skip
         return found, sources, unplanned

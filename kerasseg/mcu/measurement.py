@@ -145,10 +145,7 @@ def measure(
         arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
         scratch_bytes=scratch.arena_growth(graph), version=runtime.version(),
     )  # fmt: skip
-    made = []
-    for accelerator in accelerators:
-        log(f"compiling for {accelerator} with Vela")
-        made.append(ethos.compiled(before, accelerator=accelerator))
+    made = _compiled(before, accelerators, log)
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
@@ -185,6 +182,16 @@ def measure(
         boards=tuple(boards.fit(one, flash_bytes=len(content), arena_bytes=needed) for one in boards.BOARDS),
     )
     return found, sources
+
+
+def _compiled(
+    content: bytes, accelerators: Sequence[str], log: Callable[[str], None]
+) -> list[tuple[ethos.Estimate, bytes]]:  # fmt: skip
+    made = []
+    for accelerator in accelerators:
+        log(f"compiling for {accelerator} with Vela")
+        made.append(ethos.compiled(content, accelerator=accelerator))
+    return made
 
 
 def _vector(

@@ -56,16 +56,6 @@ def _fits(graph: Graph, one: Operator, grid: tuple[int, int]) -> bool:
     return all(shape in ((), (1,), (1, 1)) for shape in constants)
 
 
-def region(graph: Graph, at: int, grid: tuple[int, int]) -> tuple[int, int]:
-    """The first and the last of the operators around one that do not see the order of the pixels."""
-    first = last = at
-    while first > 0 and _fits(graph, graph.operators[first - 1], grid):
-        first -= 1
-    while last + 1 < len(graph.operators) and _fits(graph, graph.operators[last + 1], grid):
-        last += 1
-    return first, last
-
-
 def in_phases(graph: Graph, first: int, last: int, parts: int) -> Graph | None:
     """The graph with some of its operators run on parts of the pixels; None where they cannot be.
 
