@@ -67,7 +67,7 @@ def main(options: BenchmarkOptions) -> None:
     method = (
         f"TFLite Micro {runtime.version()} on 64 bits; {options.pictures} pictures of CamVid {Path(options.images).name} on "
         "which both files gave the same numbers to the bit, in TFLite Micro and LiteRT's reference kernels; times are medians "
-        "of TFLite Micro's reference kernels on this machine; random kernels"
+        "of the processor time of TFLite Micro's reference kernels on this machine; random kernels"
     )
     for name, side in ROWS:
         if any(one["model"] == name for one in rows):

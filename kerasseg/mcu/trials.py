@@ -24,14 +24,14 @@ def outputs(content: bytes, batches: Sequence[Sequence[np.ndarray]]) -> list[lis
 
 
 def median_seconds(contents: Sequence[bytes], inputs: Sequence[np.ndarray], *, runs: int) -> list[float]:
-    """Median time of a run of each file on the same inputs, run in turn, after one run of each that does not count."""
+    """Median processor time of a run of each file on the same inputs, in turn, after one run of each that does not count."""
     loaded = [(runtime.load(content, "the model")[0], content) for content in contents]
     taken: list[list[float]] = [[] for _ in contents]
     for _ in range(runs + 1):
         for (one, content), seconds in zip(loaded, taken, strict=True):
-            start = time.perf_counter()
+            start = time.thread_time()
             runtime.run(one, content, inputs, count=1)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.thread_time() - start)
     return [statistics.median(seconds[1:]) for seconds in taken]
 
 
