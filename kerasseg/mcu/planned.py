@@ -47,7 +47,7 @@ class Outcome:
         after: What the planned one takes.
         changes: "strips" or "phases", how many, the first and the last layer, a row each in order of execution.
         runs: Inputs on which both files gave the same outputs to the bit, in TFLite Micro and in LiteRT's reference kernels.
-        time_ratio: Median processor time of a run in TFLite Micro's reference kernels on this machine, of that of the file before.
+        time_ratio: Median processor time of a run in TFLite Micro's reference kernels here, of that of the file before.
     """
 
     file: str

@@ -89,3 +89,18 @@ def test_a_plan_that_does_not_hold_is_found(content):
 def test_covered_bytes():
     assert placement.covered([(0, 10), (5, 20), (30, 40), (32, 35)]) == 30
     assert placement.covered([]) == 0
+
+
+def test_what_is_written_over_what_it_is_computed_from():
+    image = keras.Input((16, 16, 3), batch_size=1)
+    x = keras.layers.Conv2D(16, 1)(keras.layers.Rescaling(0.01, -1.0)(image))
+    y = keras.layers.Activation("hard_silu")(x)
+    x = keras.layers.Add()([keras.layers.Activation("sigmoid")(x), y])
+    weight = keras.layers.Activation("sigmoid")(keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = keras.layers.Activation("relu6")(keras.layers.Multiply()([x, weight]))
+    content = int8(keras.Model(image, keras.layers.Reshape((256, 16))(x)))
+    graph = Graph(content)
+    offsets = Layout(graph).place()
+    kinds = {one.name for one in graph.operators if offsets[one.outputs[0]] in {offsets.get(t) for t in one.inputs}}
+    assert {"MUL", "ADD", "LOGISTIC", "HARD_SWISH", "RESHAPE"} <= kinds
+    assert_equal_in_both_engines(content, offline.with_offsets(graph, offsets).content())
