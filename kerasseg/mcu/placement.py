@@ -89,10 +89,15 @@ class Layout:
 
     def _overlay(self, i: int, one: Operator) -> None:
         """What an operator computes number by number lies over an input that nobody needs after it."""
-        output = one.outputs[0]
+        output, ends = one.outputs[0], set(map(int, self.graph.model.subgraphs[0].outputs))
         for taken in one.inputs:
             fits = self._is_computed(taken) and size_of(self.graph, taken) == size_of(self.graph, output)
-            if fits and self.times[taken][1] == i and self._join(taken, output, 0, self._apart(taken, output)):
+            if (
+                fits
+                and taken not in ends
+                and self.times[taken][1] == i
+                and self._join(taken, output, 0, self._apart(taken, output))
+            ):
                 return
 
     def _is_computed(self, tensor: int) -> bool:

@@ -104,3 +104,13 @@ def test_what_is_written_over_what_it_is_computed_from():
     kinds = {one.name for one in graph.operators if offsets[one.outputs[0]] in {offsets.get(t) for t in one.inputs}}
     assert {"MUL", "ADD", "LOGISTIC", "HARD_SWISH", "RESHAPE"} <= kinds
     assert_equal_in_both_engines(content, offline.with_offsets(graph, offsets).content())
+
+
+def test_an_output_is_not_written_over():
+    image = keras.Input((16, 16, 3), batch_size=1)
+    x = keras.layers.Conv2D(4, 1)(image)
+    graph = Graph(int8(keras.Model(image, [x, keras.layers.Activation("sigmoid")(x)])))
+    assert graph.operators[-1].name == "LOGISTIC"
+    offsets = Layout(graph).place()
+    assert offsets[graph.operators[0].outputs[0]] != offsets[graph.operators[-1].outputs[0]]
+    assert offline.spoiled(graph, offsets) == []
