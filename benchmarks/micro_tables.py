@@ -128,7 +128,45 @@ def calibration_table(results: Path) -> str:
     )
 
 
+def memory_plan_table(results: Path) -> str:
+    """What `--memory_plan` brings for each micro row."""
+    found = files.read_json(results / "memory_plan.json")
+    lines = [
+        "| model | arena, KiB | with a plan | of it activations | of it what stays | CMSIS-NN's scratch | million MACs | time "
+        "| flash, KiB | what was done, beside places |",
+        "|---|---:|---:|---|---|---|---|---:|---|---|",
+    ]
+    for row in found["rows"]:
+        before, after = row["before"], row["after"]
+        kib = {key: f"{before[key] / KIB:.0f} -> {after[key] / KIB:.0f}" for key in before if key.endswith("_bytes")}
+        done = "; ".join(f"{one['parts']} {one['what']}, `{one['first']}` to `{one['last']}`" for one in row["changes"])
+        lines.append(
+            f"| `{row['model']}` | {before['arena_bytes'] / KIB:.1f} | {after['arena_bytes'] / KIB:.1f} | {kib['head_bytes']} "
+            f"| {kib['tail_bytes']} | {before['scratch_bytes'] / KIB:.1f} -> {after['scratch_bytes'] / KIB:.1f} "
+            f"| {before['macs'] / 1e6:.2f} -> {after['macs'] / 1e6:.2f} | {row['time_ratio']:.2f} | {kib['flash_bytes']} "
+            f"| {done or 'nothing'} |"
+        )
+    return "\n".join(
+        [*lines, "", f"{found['method'][0].upper()}{found['method'][1:]}. Time: of a run, of that without a plan."]
+    )
+
+
+def tail_table(results: Path) -> str:
+    """What the bytes that stay are, row by row."""
+    rows = [row for row in files.read_json(results / "memory_plan.json")["rows"] if row["model"] in ROWS]
+    header = " | ".join(f"`{row['model']}` | with a plan" for row in rows)
+    lines = [f"| what stays | source | {header} |", "|---|---|" + "---:|---:|" * len(rows)]
+    for i, part in enumerate(rows[0]["tail"]["before"]):
+        cells = [row["tail"][when][i] for row in rows for when in ("before", "after")]
+        shown = " | ".join(f"{cell['count']}: {cell['bytes'] / KIB:.1f}" for cell in cells)
+        lines.append(f"| {part['what']} | {part['source']} | {shown} |")
+    totals = (sum(part["bytes"] for part in row["tail"][when]) for row in rows for when in ("before", "after"))
+    lines.append(f"| all | recorder | {' | '.join(f'{total / KIB:.1f}' for total in totals)} |")
+    return "\n".join([*lines, "", "Number of them, and KiB of all."])
+
+
 BLOCKS = {
+    "memory_plan": memory_plan_table, "tail": tail_table,
     "calibration": calibration_table, "micro": micro_table, "micro_grey": grey_table, "micro_shapes": micro_shapes_table,
     "boards": boards_table, "micro_search": search_table,
 }  # fmt: skip

@@ -6,6 +6,7 @@ from kerasseg import files
 from kerasseg.mcu import boards
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.lite.nets import int8, network
+from tests.mcu.planning import quantized, squeeze_excite
 from tests.mcu.test_differences import with_edges
 
 pytestmark = pytest.mark.slow
@@ -133,3 +134,36 @@ def test_pictures_of_a_folder(short_int8, tmp_path):
     result = kerasseg(*out)
     assert result.returncode == 0, result.stderr
     assert "2 of 2 (2 pictures of the folder pictures)" in result.stdout
+
+
+def test_a_memory_plan_is_written_and_said(tmp_path):
+    path, out = tmp_path / "net.tflite", tmp_path / "out"
+    path.write_bytes(quantized(squeeze_excite(side=32, channels=64)))
+    result = kerasseg("micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=2", "--memory_plan")
+    assert result.returncode == 0, result.stderr
+    report = files.read_json(out / "report.json")
+    plan = report["memory_plan"]
+    assert plan["after"]["arena_bytes"] == report["arena"]["total_bytes"] < plan["before"]["arena_bytes"]
+    assert (report["file"], report["bytes"]) == ("net_planned.tflite", (out / "net_planned.tflite").stat().st_size)
+    assert sum(one["bytes"] for one in report["tail"]) == report["arena"]["tail_bytes"]
+    arena = f"arena {plan['before']['arena_bytes'] / 1024:.1f} -> {plan['after']['arena_bytes'] / 1024:.1f} KiB"
+    assert arena in result.stdout
+    assert "the same numbers to the bit, in TFLite Micro and in LiteRT, on 2 inputs" in result.stdout
+    assert "bit-exact         2 of 2" in result.stdout
+    assert "AddSpaceToBatchNd()" in (out / "out_op_resolver.h").read_text()
+    assert f"It takes {plan['after']['arena_bytes']} bytes of arena" in (out / "README.md").read_text()
+    page = (out / "report.html").read_text()
+    assert "Memory plan" in page
+    assert "multipliers and shifts of convolutions" in page
+    assert "What would lower the peak" not in page
+    # The planned file is not planned again, and where nothing is smaller the export is as without.
+    result = kerasseg("micro", f"--tflite={out / 'net_planned.tflite'}", f"--output_dir={tmp_path / 'again'}", "--memory_plan")
+    assert result.returncode == 0
+    assert "no memory plan for net_planned.tflite: it has one already; the sources are of the file as it is" in result.stdout
+    path.write_bytes(int8(network(keras.layers.Conv2D(4, 1))))
+    result = kerasseg("micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=1", "--memory_plan")
+    assert result.returncode == 0
+    assert "no memory plan for net.tflite: none that was found is smaller" in result.stdout
+    assert files.read_json(out / "report.json")["memory_plan"] is None
+    assert not (out / "net_planned.tflite").exists()
+    assert_one_line(kerasseg("micro", f"--tflite={path}", f"--output_dir={out}", "--plan_extra_macs=-1"), "give 0 to 100")

@@ -10,12 +10,11 @@ import math
 from itertools import zip_longest
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from kerasseg.errors import InputError
 from kerasseg.int8.calibration import Representative
 from kerasseg.lite import pieces
-from kerasseg.lite.flatbuffer import Graph, Operator
+from kerasseg.lite.flatbuffer import RELU6, Graph, Operator
 
 Ranges = dict[int, tuple[float, float]]
 
@@ -94,7 +93,7 @@ def cut_below_gates(graph: Graph, ranges: Ranges) -> Ranges:
 
 def _where_relu6_begins(graph: Graph, gate: Operator) -> float | None:
     """The largest x for which all channels of relu6(a * x + b), a > 0, are 0; None for another operator."""
-    if getattr(gate.options, "fusedActivationFunction", None) != schema.ActivationFunctionType.RELU6:
+    if getattr(gate.options, "fusedActivationFunction", None) != RELU6:
         return None
     factor, offset = (np.ones(1), graph.constant(gate.inputs[1])) if gate.name == "ADD" else (None, None)
     if gate.name == "DEPTHWISE_CONV_2D" and graph.shape(gate.inputs[1])[1:3] == (1, 1) and len(gate.inputs) > 2:

@@ -17,7 +17,7 @@ from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import UNKNOWN, Understood, understand
 from kerasseg.lite.picture_input import open_batch, picture_input
-from kerasseg.mcu import boards, firmware, measurement, names, operators, runtime
+from kerasseg.mcu import boards, firmware, measurement, names, operators, plan, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
@@ -70,22 +70,26 @@ def export(
     if known:
         request = dataclasses.replace(request, class_names=known.class_names)
 
-    def measure() -> tuple[measurement.Measurement, dict[str, str | bytes]]:
+    def measure() -> tuple[measurement.Measurement, dict[str, str | bytes], str]:
         content = path.read_bytes()
         graph = Graph(content, source=path)
         operators.check(graph, file=path.name)
         runtime.check_shapes(content, file=path.name)
         asked = _in_range(request, _understand(path, settings, shown=bool(workdir or images)))
         firmware.frame_of(graph, asked, file=path.name)  # refuses one that does not fit before anything takes time
-        return measurement.measure(
+        made, unplanned = _plan(content, settings, log)
+        found, sources = measurement.measure(
             content, _inputs(graph, path, workdir, images, settings), file=path.name, request=asked,
-            margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
+            plan=made, margin_percent=settings.arena_margin, tolerance_lsb=settings.tolerance_lsb,
             accelerators=settings.accelerator, log=log,
         )  # fmt: skip
+        return found, sources, unplanned
 
     if story is None:
         log(sidecar.unknown_origin(path))
-    found, sources = measure() if story else isolation.isolated(measure, file=path)
+    found, sources, unplanned = measure() if story else isolation.isolated(measure, file=path)
+    if settings.memory_plan and unplanned:
+        log(f"no memory plan for {path.name}: {unplanned}; the sources are of the file as it is")
     limits = {name: getattr(settings, name) for name in ("arena_budget_kib", "flash_budget_kib", "board")}
     opened = open_batch(Graph(path.read_bytes()), file=path.name)
     if opened:
@@ -94,12 +98,24 @@ def export(
     if understood.taken is not UNKNOWN:
         log(understood.line(path.name))
     report = found.to_json() | provenance() | {"input": understood.to_json(), "failures": measurement.failures(found, **limits)}
+    report["no_memory_plan"] = unplanned
     report["files"] = exported.hashes(sources)
     _write(folder, sources, report, log)
     if request.input_format or request.frame != (0, 0):
         log(f"{request.name}_input.h reads {_told(_in_range(request, understood), path)}")
     log(f"wrote {len(sources)} source files in namespace {request.name}, report.json, report.html and memory.svg to {folder}")
     return report
+
+
+def _plan(content: bytes, settings: ExportSettings, log: Callable[[str], None]) -> tuple[plan.Plan | None, str]:
+    """A memory plan, where one is asked for, or why there is none."""
+    if not settings.memory_plan:
+        return None, "not asked for"
+    try:
+        found = plan.search(content, extra_macs_percent=settings.plan_extra_macs, log=log)
+    except plan.CannotPlan as error:
+        return None, str(error)
+    return found, "" if found else "none that was found is smaller"
 
 
 def _in_range(request: firmware.Request, understood: Understood) -> firmware.Request:

@@ -117,6 +117,10 @@ class ExportSettings:
     arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
     arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
     flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
+    memory_plan: bool = setting(
+        False, "search a smaller arena for the same numbers: write NAME_planned.tflite and make the sources of it"
+    )
+    plan_extra_macs: float = setting(10.0, "of a memory plan: per cent of the work that may be done twice")
     accelerator: tuple[str, ...] = setting(
         (), "compile with Vela for ethos-u55-128, ethos-u55-256, ethos-u65-256, ethos-u85-256"
     )
@@ -131,6 +135,8 @@ class ExportSettings:
         unknown = [name for name in self.project if name not in PROJECTS]
         if unknown:
             raise InputError(f"--project={','.join(self.project)} is not accepted; give some of {', '.join(PROJECTS)}")
+        if not 0 <= self.plan_extra_macs <= 100:
+            raise InputError(f"--plan_extra_macs={self.plan_extra_macs:g} is out of range; give 0 to 100 per cent")
         if not -1 <= self.tolerance_lsb <= 255:
             raise InputError(f"--tolerance_lsb={self.tolerance_lsb} is out of range; give 0 to 255 steps, or leave it out")
 

@@ -20,6 +20,8 @@ _TYPES = {
     schema.TensorType.INT64: np.int64, schema.TensorType.BOOL: np.bool_,
 }  # fmt: skip
 
+RELU6 = schema.ActivationFunctionType.RELU6  # what an operator's options say that it ends with
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -56,12 +58,23 @@ class Graph:
         """
         refuse_other(content, source=source)
         try:
-            self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+            model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
         except (struct.error, IndexError, TypeError, ValueError) as error:
             raise InputError(f"{source} cannot be read ({error}); convert it again") from error
-        graph = self.model.subgraphs[0]
+        self._take(model)
+
+    @classmethod
+    def of(cls, model: schema.ModelT) -> "Graph":
+        """The graph of an object tree that lies in no file yet."""
+        graph = cls.__new__(cls)
+        graph._take(model)
+        return graph
+
+    def _take(self, model: schema.ModelT) -> None:
+        self.model = model
+        graph = model.subgraphs[0]
         self.tensors = graph.tensors
-        kinds = self.model.operatorCodes
+        kinds = model.operatorCodes
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in kinds]
         self.operators = [
             Operator(

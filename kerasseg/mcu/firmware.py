@@ -109,7 +109,7 @@ def frame_of(graph: Graph, request: Request, *, file: str) -> frames.Frame | Non
 
 def sources(
     content: bytes, *, file: str, sha256: str, request: Request, room: Memory, vector: Vector,
-    npu: ethos.Estimate | None = None,
+    npu: ethos.Estimate | None = None, note: str = "",
 ) -> dict[str, str]:  # fmt: skip
     """File name -> text of everything but the reports; what is of a project lies in its folder.
 
@@ -124,6 +124,7 @@ def sources(
         room: For arena.h.
         vector: For test_vector.
         npu: What Vela said, of a file that it has compiled.
+        note: Of a memory plan, for README.md.
 
     Raises:
         InputError: a name that C++ does not take, or a frame that does not fit the file.
@@ -133,7 +134,7 @@ def sources(
     frame = frame_of(graph, request, file=file)
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
-    values |= {"npu": _npu(npu), "speed": "" if npu else _speed(graph)}
+    values |= {"npu": _npu(npu), "note": f"{note}\n\n" if note else "", "speed": "" if npu else _speed(graph)}
     values |= vectors.values(
         vector, prefix=f"{request.name}_", sha256=sha256, tolerance_lsb=request.tolerance_lsb, logits=logits
     )  # fmt: skip
@@ -197,6 +198,7 @@ def _readme(values: Mapping[str, object], request: Request, *, segments: bool) -
         "log_step": template("log_step.md").substitute(values) if segments else "",
         "camera_step": 7 if segments else 6,
     }
+
 
 def _speed(graph: Graph) -> str:
     """The README's part about milliseconds."""

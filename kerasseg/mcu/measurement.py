@@ -8,9 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import boards, class_map, differences, ethos, firmware, memory, operators, runtime, scratch, vectors
+from kerasseg.mcu import (
+    boards,
+    class_map,
+    differences,
+    ethos,
+    firmware,
+    memory,
+    operators,
+    planned,
+    runtime,
+    scratch,
+    tail,
+    trials,
+    vectors,
+)
 from kerasseg.mcu import speed as published
 from kerasseg.mcu import work as works
+from kerasseg.mcu.plan import Plan
 
 KIB = 1024
 
@@ -49,6 +64,8 @@ class Measurement:
         exactness: Beside LiteRT's reference kernels.
         differences: What is accepted of those, and why they are.
         memory: Live tensors of every operator, the peak, and what would lower it (`memory.report`).
+        tail: What the bytes that stay are, in parts that sum to them.
+        memory_plan: What the plan brings; None for a file without.
         unknown: What was not measured, a sentence each.
         accelerators: Vela's estimates.
         boards: Every board, and whether the file fits.
@@ -70,6 +87,8 @@ class Measurement:
     exactness: runtime.Exactness
     differences: differences.Differences
     memory: dict
+    tail: tuple[tail.Kept, ...]
+    memory_plan: planned.Outcome | None
     unknown: tuple[str, ...]
     accelerators: tuple[ethos.Estimate, ...]
     boards: tuple[boards.Fit, ...]
@@ -98,6 +117,7 @@ def measure(
     *,
     file: str,
     request: firmware.Request,
+    plan: Plan | None = None,
     margin_percent: float = 10.0,
     tolerance_lsb: int = -1,
     accelerators: Sequence[str] = (),
@@ -110,6 +130,7 @@ def measure(
         inputs: At least one run.
         file: The file's name.
         request: What is asked of the sources.
+        plan: Made of the file by `plan.search`; then everything but Vela's part is of its content.
         margin_percent: Added to the measured arena.
         tolerance_lsb: Steps by which an output may differ; -1 for what `differences.judge` accepts.
         accelerators: Keys of `ethos.ACCELERATORS` to compile for with Vela.
@@ -119,8 +140,10 @@ def measure(
         What was measured, and file name -> content of the sources, and of what Vela compiled.
 
     Raises:
-        InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed.
+        InputError: TFLite Micro, LiteRT or Vela refuses the file, or is not installed; or its plan gives other numbers.
     """
+    before, content = content, plan.content if plan else content
+    file = f"{file.removesuffix('.tflite')}_planned.tflite" if plan else file
     graph, sha256 = Graph(content), hashlib.sha256(content).hexdigest()
     log(f"measuring the arena of {file} in TFLite Micro")
     arena = runtime.measure_arena(content)
@@ -128,17 +151,18 @@ def measure(
         arena.total_bytes, arena.head_bytes, arena.tail_bytes, margin_percent,
         scratch_bytes=scratch.arena_growth(graph), version=runtime.version(),
     )  # fmt: skip
-    made = []
-    for accelerator in accelerators:
-        log(f"compiling for {accelerator} with Vela")
-        made.append(ethos.compiled(content, accelerator=accelerator))
+    made = _compiled(before, accelerators, log)
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
     exactness, outputs = runtime.compare(content, batches)
     apart = differences.judge(content, batches, outputs, exactness=exactness, tolerance_lsb=tolerance_lsb)
+    outcome = planned.hold(before, plan, batches, file=file) if plan else None
     vector = _vector(graph, inputs.source, batches, outputs)
-    sources: dict[str, str | bytes] = {}
-    sources |= firmware.sources(content, file=file, sha256=sha256, request=request, room=room, vector=vector)
+    sources: dict[str, str | bytes] = {file: content} if plan else {}
+    note = planned.note(outcome) if outcome else ""
+    sources |= firmware.sources(
+        content, file=file, sha256=sha256, request=request, room=room, vector=vector, note=note
+    )  # fmt: skip
     for npu, compiled in made:
         sources |= firmware.npu_sources(compiled, npu, request=request, room=room, vector=vector)
     needed = arena.total_bytes + room.scratch_bytes + room.margin_bytes
@@ -159,11 +183,23 @@ def measure(
         exactness=exactness,
         differences=apart,
         memory=memory.report(graph),
+        tail=tail.breakdown(graph, trials.record(content), tail_bytes=arena.tail_bytes),
+        memory_plan=outcome,
         unknown=_unknown(room),
         accelerators=tuple(npu for npu, _ in made),
         boards=tuple(boards.fit(one, flash_bytes=len(content), arena_bytes=needed) for one in boards.BOARDS),
     )
     return found, sources
+
+
+def _compiled(
+    content: bytes, accelerators: Sequence[str], log: Callable[[str], None]
+) -> list[tuple[ethos.Estimate, bytes]]:  # fmt: skip
+    made = []
+    for accelerator in accelerators:
+        log(f"compiling for {accelerator} with Vela")
+        made.append(ethos.compiled(content, accelerator=accelerator))
+    return made
 
 
 def _vector(

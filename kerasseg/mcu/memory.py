@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph
+from kerasseg.mcu import offline, placement
 
 ALIGNMENT = 16  # bytes: TFLite Micro's planner places every tensor at such a step
 
@@ -23,7 +24,8 @@ class Live:
     Attributes:
         operator: As in TFLite's schema: CONV_2D.
         layer: The layer it came from, as far as the tensor's name tells.
-        live_bytes: Its inputs and outputs and everything that a later operator still needs, each rounded up to ALIGNMENT.
+        live_bytes: Its inputs and outputs and everything that a later operator still needs, each rounded up to ALIGNMENT; bytes
+            that a file's memory plan gives to several of them count once.
         tensors: (layer, shape, bytes) of each, largest first.
     """
 
@@ -65,11 +67,12 @@ def live(graph: Graph, *, reshape: Callable[[Shape], Shape] = lambda shape: shap
     last = {tensor: i for i, operator in enumerate(done) for tensor in operator.inputs if tensor in first}
     ends = {int(tensor) for tensor in graph.model.subgraphs[0].outputs} | {*done[-1].outputs}
     last |= dict.fromkeys(ends & computed, len(done) - 1)
+    spans = offline.spans(graph, offsets) if (offsets := offline.offsets_of(graph)) else None
     found = []
     for i, operator in enumerate(done):
         alive = [tensor for tensor in first if first[tensor] <= i <= last.get(tensor, first[tensor])]
         sizes = [(layer_of(graph.name(t)), reshape(graph.shape(t)), _aligned(graph, t, reshape)) for t in alive]
-        total = sum(size for _, _, size in sizes)
+        total = placement.covered(spans[i]) if spans else sum(size for _, _, size in sizes)
         sizes.sort(key=lambda entry: -entry[2])
         found.append(Live(operator.name, layer_of(graph.name(operator.outputs[0])), total, tuple(sizes)))
     return found
@@ -81,7 +84,12 @@ def peak(found: list[Live]) -> Live:
 
 
 def savings(graph: Graph) -> list[Saving]:
-    """What would lower the peak, or spare flash: logits without their last resize, a smaller input, an earlier cut."""
+    """What would lower the peak, or spare flash: logits without their last resize, a smaller input, an earlier cut.
+
+    Nothing is said of a file with a memory plan, which holds for its own shapes alone.
+    """
+    if offline.offsets_of(graph):
+        return []
     now = live(graph)
     top = peak(now).live_bytes
     found = []

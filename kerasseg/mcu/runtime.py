@@ -17,6 +17,7 @@ from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.inspection import Reference
 from kerasseg.lite.interpreter import ImageModel, LoadedModel
 from kerasseg.lite.recognition import unknown_operators
+from kerasseg.mcu import offline
 from kerasseg.quiet import quiet
 
 FIRST_ARENA = 2**16  # bytes tried first; doubled until the model fits
@@ -69,7 +70,7 @@ def measure_arena(content: bytes) -> Arena:
     Raises:
         InputError: the package is missing, or TFLite Micro refuses the file.
     """
-    loaded, given = _load(content, "the model")
+    loaded, given = load(content, "the model")
     detail = loaded.get_input_details(0)
     loaded.set_input(np.zeros(detail["shape"], detail["dtype"]), 0)
     _invoke(loaded, content, "the model")
@@ -127,10 +128,10 @@ def compare(content: bytes, batches: Iterable[Sequence[np.ndarray]]) -> tuple[Ex
         InputError: the package is missing, or TFLite Micro refuses the file.
     """
     reference, outputs = Reference(content), []
-    loaded, _ = _load(content, "the model")
+    loaded, _ = load(content, "the model")
     equal, largest, first = 0, 0, ""
     for inputs in batches:
-        ours = _run(loaded, content, inputs, count=len(reference.outputs))
+        ours = run(loaded, content, inputs, count=len(reference.outputs))
         theirs = reference.run(inputs)
         apart = max(_apart(a, b) for a, b in zip(ours, theirs, strict=True))
         equal, largest = equal + (apart == 0), max(largest, apart)
@@ -152,7 +153,8 @@ def version() -> str:
     return metadata.version("tflite-micro")
 
 
-def _run(loaded, content: bytes, inputs: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:
+def run(loaded, content: bytes, inputs: Sequence[np.ndarray], *, count: int) -> list[np.ndarray]:
+    """Runs what `load` gave on one array an input; returns its first outputs."""
     for i, values in enumerate(inputs):
         loaded.set_input(values, i)
     _invoke(loaded, content, "the model")
@@ -182,8 +184,8 @@ def _invoke(loaded, content: bytes, file: str) -> None:
 def _first_operator(content: bytes, inputs: Sequence[np.ndarray], reference: Reference) -> str:
     """The first operator whose output differs from that in `reference`, which has just run on the same inputs."""
     graph = Graph(content)
-    loaded, _ = _load(content, "the model", kind="kPreserveAllTensors")
-    _run(loaded, content, inputs, count=len(reference.outputs))
+    loaded, _ = load(offline.without_offsets(content), "the model", kind="kPreserveAllTensors")
+    run(loaded, content, inputs, count=len(reference.outputs))
     for operator in graph.operators:
         for tensor in operator.outputs:
             ours = loaded.GetTensor(tensor, 0)["tensor_data"]
@@ -209,7 +211,7 @@ def _fits(content: bytes, arena_bytes: int) -> bool:
     return True
 
 
-def _load(content: bytes, name: str, *, kind: str = "kAllocationRecording"):
+def load(content: bytes, name: str, *, kind: str = "kAllocationRecording"):
     """(interpreter, bytes of the arena it got); `kind` is a name of tflite_micro's InterpreterConfig."""
     runtime = _runtime()
     config = getattr(runtime.InterpreterConfig, kind)
@@ -247,7 +249,7 @@ class MicroImageModel:
     def _load(self, path: Path, like: ImageModel) -> None:
         self.picture, self.threads, self._path, self._ran = like.picture, 1, path, False
         self._content = path.read_bytes()
-        self._interpreter, _ = _load(self._content, str(path))
+        self._interpreter, _ = load(self._content, str(path))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasseg.lite.flatbuffer import Graph, Operator
-from kerasseg.mcu import memory
+from kerasseg.mcu import memory, offline
 
 
 def cmsis_nn_scratch(graph: Graph) -> list[int]:
@@ -44,8 +44,24 @@ def arena_growth(graph: Graph) -> int:
     """Bytes by which scratch buffers of CMSIS-NN make the arena larger, a multiple of 16.
 
     A scratch buffer lives while its operator runs: only where that and the live tensors together pass the peak of the tensors
-    does the arena grow.
+    does the arena grow. In a file with a memory plan it takes the first gap that is wide enough, or lies behind the tensors.
     """
+    asked = cmsis_nn_scratch(graph)
+    offsets = offline.offsets_of(graph)
+    if offsets:
+        ends = offline.spans(graph, offsets)
+        top = max(end for spans in ends for _, end in spans)
+        return max(0, round_up(max(map(_first_end, ends, asked)) - top, 16))
     alive = [one.live_bytes for one in memory.live(graph)]
-    together = [live + scratch for live, scratch in zip(alive, cmsis_nn_scratch(graph), strict=True)]
+    together = [live + scratch for live, scratch in zip(alive, asked, strict=True)]
     return round_up(max(together) - max(alive), 16)
+
+
+def _first_end(spans: list[tuple[int, int]], asked: int) -> int:
+    """Where a buffer ends that goes into the first gap between others."""
+    start = 0
+    for low, high in sorted(spans):
+        if low - start >= asked:
+            break
+        start = max(start, high)
+    return start + asked if asked else 0

@@ -79,6 +79,19 @@ def _saved(one: dict) -> list[str]:
     return [f"{where}-{one[name] / KIB:.{digits}f} KiB" for where, name, digits in parts if one[name]]
 
 
+def _memory_plan(plan: dict) -> list[str]:
+    before, after = plan["before"], plan["after"]
+    return [
+        f"memory plan       arena {before['arena_bytes'] / KIB:.1f} -> {after['arena_bytes'] / KIB:.1f} KiB (activations "
+        f"{before['head_bytes'] / KIB:.1f} -> {after['head_bytes'] / KIB:.1f}, that stay "
+        f"{before['tail_bytes'] / KIB:.1f} -> {after['tail_bytes'] / KIB:.1f})",
+        f"  {before['macs'] / 1e6:.2f} -> {after['macs'] / 1e6:.2f} million multiply-accumulates, {plan['time_ratio']:.2f} "
+        "times the time in the reference kernels here",
+        f"  the same numbers to the bit, in TFLite Micro and in LiteRT, on {plan['runs']} inputs; {plan['file']}",
+        *(f"  {one['parts']} {one['what']} from {one['first']} to {one['last']}" for one in plan["changes"]),
+    ]
+
+
 def micro(report: dict) -> str:
     """The report of `kerasseg.jobs.export`."""
     arena, peak = report["arena"], report["memory"]["peak"]
@@ -92,6 +105,8 @@ def micro(report: dict) -> str:
         f"peak              {peak['live_bytes'] / KIB:.1f} KiB alive at {peak['layer']} ({peak['operator']})",
     ]
     lines += [f"  {', '.join(_saved(one))} with {one['change']}" for one in report["memory"]["savings"]]
+    lines += [f"  {one['bytes'] / KIB:.1f} KiB stay: {one['count']} x {one['what']}" for one in report["tail"]]
+    lines += _memory_plan(report["memory_plan"]) if report["memory_plan"] else []
     kinds = ", ".join(f"{one['count']} {kind}" for kind, one in report["operators"].items())
     slower = {kind: one["count"] - one["cmsis_nn"] for kind, one in report["operators"].items()}
     slow = ", ".join(f"{count} {kind}" for kind, count in slower.items() if count)

@@ -70,5 +70,5 @@ def test_no_arena_far_below_the_file_is_tried(content, monkeypatch):
     # TFLite Micro crashes in one of 64 KiB for a model of megabytes; a crash would end this process.
     monkeypatch.setattr(micro, "FIRST_ARENA", 2 * micro.ALIGNMENT)
     weighty = int8(network(keras.layers.Conv2D(64, 1), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(512)))
-    _, given = micro._load(weighty, "the model")
+    _, given = micro.load(weighty, "the model")
     assert given >= len(weighty) > 512 * 64
