@@ -29,7 +29,7 @@ def prepared():
     model.get_layer("stem").set_weights([kernel * np.logspace(-1, 1, 8), bias])
     content = as_float(model)
     measured = ranges.measure(content, calibration.representative(IMAGES))
-    return Prepared(model, content, measured, tuple(image[None].astype(np.float32) for image in IMAGES))
+    return Prepared(model, content, content, measured, tuple(image[None].astype(np.float32) for image in IMAGES))
 
 
 @pytest.fixture(scope="module")

@@ -94,8 +94,8 @@ def test_covered_bytes():
 def test_what_is_written_over_what_it_is_computed_from():
     image = keras.Input((16, 16, 3), batch_size=1)
     x = keras.layers.Conv2D(16, 1)(keras.layers.Rescaling(0.01, -1.0)(image))
-    y = keras.layers.Activation("hard_silu")(x)
-    x = keras.layers.Add()([keras.layers.Activation("sigmoid")(x), y])
+    x = keras.layers.Activation("hard_silu")(x)
+    x = keras.layers.Activation("sigmoid")(keras.layers.Add()([x, keras.layers.Conv2D(16, 3, padding="same")(x)]))
     weight = keras.layers.Activation("sigmoid")(keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
     x = keras.layers.Activation("relu6")(keras.layers.Multiply()([x, weight]))
     content = int8(keras.Model(image, keras.layers.Reshape((256, 16))(x)))
