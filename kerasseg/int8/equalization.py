@@ -38,6 +38,22 @@ def shortcuts_from_activations(model: keras.Model) -> frozenset[str]:
     )
 
 
+def before_depthwise(model: keras.Model) -> frozenset[str]:
+    """Names of the hard-swish layers that a depthwise convolution takes, whose kernels have a scale a channel.
+
+    Most of what they give is near 0, and few channels reach 100: no scale suits all.
+    """
+
+    def is_taken(layer: keras.layers.Layer) -> bool:
+        after = graph.consumers(model, layer)
+        after += [
+            further for one in after if isinstance(one, keras.layers.ZeroPadding2D) for further in graph.consumers(model, one)
+        ]
+        return any(isinstance(one, keras.layers.DepthwiseConv2D) for one in after)
+
+    return frozenset(layer.name for layer in model.layers if is_hard_swish(layer) and is_taken(layer))
+
+
 def equalize(
     model: keras.Model,
     representative: Representative,
@@ -54,7 +70,7 @@ def equalize(
         strength: How much of the spread goes from activations to the kernels of plain convolutions, 0..1; depthwise
             kernels take all of it.
         gated: Names of hard-swish layers whose channels are scaled too; a 1x1 depthwise convolution before the gate
-            undoes it there. None takes the first, the stem's: more cost more time than they bring.
+            undoes it there. None takes `before_depthwise`.
         untied: Names of Add layers whose shortcut gets a scale a channel of its own, by a 1x1 depthwise convolution. None
             takes `shortcuts_from_activations`.
 
@@ -62,7 +78,7 @@ def equalize(
         InputError: the network cannot be equalized so, or what came of it computes something else.
     """
     if gated is None:
-        gated = frozenset([layer.name for layer in model.layers if is_hard_swish(layer)][:1])
+        gated = before_depthwise(model)
     untied = shortcuts_from_activations(model) if untied is None else untied
     channels = Channels(model, gated=gated, untied=untied)
     reach = _reach(model, channels, representative)
@@ -110,10 +126,7 @@ def _refuse_different(model: keras.Model, equal: keras.Model, image: np.ndarray)
 
 def _split_hard_swish(x, name: str, scales: np.ndarray | None):
     """6 * hard_swish(x); for x divided by `scales`, 6 * hard_swish(x * scales) / scales."""
-    if scales is None:
-        gate = keras.layers.Rescaling(1.0, 3.0, name=f"{name}_shift")(x)
-    else:
-        gate = _affine(x, scales, 3.0, name=f"{name}_shift")
+    gate = _affine(x, np.ones(x.shape[-1]) if scales is None else scales, 3.0, name=f"{name}_shift")
     gate = keras.layers.ReLU(6.0, name=f"{name}_relu6")(gate)
     return keras.layers.Multiply(name=name)([x, gate])
 
