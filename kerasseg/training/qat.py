@@ -28,7 +28,7 @@ def fine_tune(
     *,
     log: Callable[[str], None] = lambda line: None,
 ) -> Prepared:
-    """Quantization-aware training: goes on where it was, and returns `prepared` with the best epoch's weights.
+    """Quantization-aware training: goes on where it was, and returns `prepared` with the best weights, which may be those before it.
 
     Each epoch is scored as the int8 file it would become, on the validation split.
 
@@ -63,6 +63,9 @@ def _fine_tune(
         log(f"resuming QAT after epoch {progress.epoch} of {settings.epochs}")
     else:
         files.write_json(folder / "settings.json", asked)
+        progress.best_miou = _score(run, prepared, splits[1]).miou
+        checkpoint.save_weights(prepared.model, folder / preparation.QAT_WEIGHTS)
+        log(f"QAT begins at int8 val mIoU {100 * progress.best_miou:.2f} %, and what it gives is no worse there")
     for epoch in range(progress.epoch, settings.epochs):
         loss = _checked(trainer.epoch(pipeline.train_batches(splits[0], run.config, epoch=epoch)), epoch)
         trainer.give_average(prepared.model)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -44,13 +45,16 @@ def _weights(prepared):
 
 @pytest.fixture(scope="module")
 def tuned(run, splits, tmp_path_factory):
-    return _tuned(run, splits, tmp_path_factory.mktemp("qat") / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qat, "evaluate", _scoring(0.1, 0.2, 0.3))
+        return _tuned(run, splits, tmp_path_factory.mktemp("qat") / "whole")
 
 
 def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, splits, tuned):
     tuned, lines = tuned
-    assert len(lines) == 2
-    assert "QAT epoch 2/2" in lines[1]
+    assert len(lines) == 3
+    assert "QAT begins at int8 val mIoU" in lines[0]
+    assert "QAT epoch 2/2" in lines[2]
     before, after = _weights(int8.prepare(run, splits[0], SETTINGS)), _weights(tuned)
     assert any((value != before[path]).any() for path, value in after.items())
     content = int8.quantize(tuned)
@@ -63,29 +67,40 @@ def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, spli
 
 
 def test_stopped_and_resumed_it_ends_the_same_to_the_bit(run, splits, tuned, tmp_path):
-    # As if the process had been killed after the first epoch: go back to its checkpoint.
+    # As if the process had been killed in the second epoch: go back to the checkpoint of the first.
     first = tmp_path / "again"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(qat, "evaluate", _stop_at_second(qat.evaluate))
+        patch.setattr(qat, "evaluate", _scoring(0.1, 0.2))
         with pytest.raises(KeyboardInterrupt):
             _tuned(run, splits, first)
-    resumed, lines = _tuned(run, splits, first)
+        patch.setattr(qat, "evaluate", _scoring(0.3))
+        resumed, lines = _tuned(run, splits, first)
     assert lines[0] == "resuming QAT after epoch 1 of 2"
     weights = _weights(resumed)
     for path, value in _weights(tuned[0]).items():
         np.testing.assert_array_equal(weights[path], value)
 
 
-def _stop_at_second(evaluate):
-    calls = []
+def _scoring(*scores):
+    """An `evaluate` that gives these scores in turn, and is interrupted where they end."""
+    left = iter(scores)
 
-    def stopping(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return evaluate(*arguments, **options)
+    def evaluate(*arguments, **options):
+        try:
+            return types.SimpleNamespace(miou=next(left))
+        except StopIteration:
+            raise KeyboardInterrupt from None
 
-    return stopping
+    return evaluate
+
+
+def test_what_makes_the_file_worse_is_not_taken(run, splits, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qat, "evaluate", _scoring(0.5, 0.4, 0.3))
+        kept, lines = _tuned(run, splits, tmp_path / "worse")
+    assert lines[-1].endswith("best 50.00 % (epoch 0)")
+    before = int8.quantize(int8.prepare(run, splits[0], SETTINGS))
+    assert int8.quantize(kept) == before
 
 
 def test_other_settings_and_a_broken_checkpoint_are_refused(run, splits, tuned, tmp_path):
