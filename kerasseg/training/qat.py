@@ -28,7 +28,7 @@ def fine_tune(
     *,
     log: Callable[[str], None] = lambda line: None,
 ) -> Prepared:
-    """Quantization-aware training: goes on where it was, and returns `prepared` with the best weights, which may be those before it.
+    """Quantization-aware training: goes on where it was, and returns `prepared` with the best weights, maybe those before it.
 
     Each epoch is scored as the int8 file it would become, on the validation split.
 
