@@ -94,6 +94,34 @@ def remedies_table(results: Path) -> str:
     return "\n".join(["| step | val mIoU |", "|---|---:|", *(f"| {step} | {percent(miou)} |" for step, miou in rows)])
 
 
+def remedies_now_table(results: Path) -> str:
+    """What each remedy of today brings, on every run that it was tried on."""
+    runs = files.read_json(results / "remedies.json")
+    steps = list(dict.fromkeys(row["step"] for run in runs for row in run["rows"]))
+    lines = ["| step | " + " | ".join(f"`{run['model']}`" for run in runs) + " |", "|---|" + "---:|" * len(runs)]
+    for step in steps:
+        found = [next((row for row in run["rows"] if row["step"] == step), None) for run in runs]
+        cells = (f"{100 * (row['miou'] - row['keras_miou']):+.2f}, {percent(row['agreement'])}" if row else "" for row in found)
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    about = "; ".join(
+        f"`{run['model']}` {percent(run['rows'][0]['keras_miou'])} in Keras{', ' + run['note'] if run['note'] else ''}"
+        for run in runs
+    )
+    said = "Points of val mIoU against Keras, and pixels on which both agree; CamVid, 101 pictures, one seed a row"
+    return "\n".join([*lines, "", f"{said}; {about}; {runs[0]['cpu']}."])
+
+
+def gates_table(results: Path) -> str:
+    """Latency of both forms of hard-swish's gate."""
+    found = files.read_json(results / "gates.json")
+    lines = ["| model | a sum with a constant | a 1x1 depthwise convolution | of it |", "|---|---:|---:|---:|"]
+    for row in found["rows"]:
+        median = row["median_ms"]
+        lines.append(f"| `{row['model']}` | {median['sum']:.1f} ms | {median['depthwise']:.1f} ms | {row['ratio']:.2f} |")
+    said = f"{found['method'][0].upper()}{found['method'][1:]}; {found['cpu']} with {', '.join(found['instructions'])}."
+    return "\n".join([*lines, "", said])
+
+
 def float_layers_table(results: Path) -> str:
     """Latency and mIoU against the number of layers left in float."""
     check = files.read_json(results / "camvid_v3large_sliced_float_layers.json")
@@ -167,6 +195,7 @@ def percent(share: float) -> str:
 
 BLOCKS = {
     "camvid": camvid_table, "hurts": hurts_table, "engines": engines_table, "twin": twin_line, "remedies": remedies_table,
+    "remedies_now": remedies_now_table, "gates": gates_table,
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
     "activations": activations_table,
 }  # fmt: skip

@@ -10,10 +10,11 @@ from kerasseg.errors import InputError
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Prints JSON: mIoU of the int8 file on the validation split after each step."""
+    """Prints JSON: mIoU of the int8 file on the validation split, and pixels on which it agrees with Keras, after each step."""
 
     workdir: str = setting("", "run directory of kerasseg train")
     calibration_examples: int = setting(32, "training pictures that ranges are measured on")
+    note: str = setting("", "what else is to be known of the run")
 
 
 def measure(options: BenchmarkOptions) -> dict:
@@ -24,28 +25,36 @@ def measure(options: BenchmarkOptions) -> dict:
     from kerasseg.data.datasets import load_for_run
     from kerasseg.data.letterbox import letterbox
     from kerasseg.int8 import calibration, equalization, folding, quantization, ranges
+    from kerasseg.int8.rounding import round_kernels
     from kerasseg.lite import converter, inspection, interpreter
-    from kerasseg.run import trained
+    from kerasseg.run import histogram, trained
     from kerasseg.run.directory import open_run
     from kerasseg.run.provenance import provenance
-    from kerasseg.score.evaluation import evaluate
+    from kerasseg.score.evaluation import evaluate_together
 
     run = open_run(options.workdir)
     dataset = load_for_run(run.config)
     split = dataset.split("train")
-    chosen = calibration.choose(len(split), count=options.calibration_examples, seed=0)
+    pixels = histogram.pixels(run, split)[:, : len(run.class_names)]
+    chosen = calibration.choose_covering(pixels, count=options.calibration_examples, seed=0)
     representative = calibration.representative(
         letterbox(example.image, size=run.eval_size)[0] for example in split.examples(chosen)
     )
     rows = []
 
+    model = trained.load_trained(run)
+
+    def hold(step: str, predict) -> None:
+        (keras, found), (_, agreement) = evaluate_together(
+            [trained.predictor(model), predict], dataset.split("val"), class_names=run.class_names, size=run.eval_size
+        )
+        rows.append({"step": step, "miou": found.miou, "keras_miou": keras.miou, "agreement": agreement})
+
     def score(step: str, model) -> None:
         content = converter.convert(model, recipe="float32")
         loaded = interpreter.LoadedModel(quantization.with_ranges(content, ranges.measure(content, representative)))
-        found = evaluate(interpreter.predictor(loaded), dataset.split("val"), class_names=run.class_names, size=run.eval_size)
-        rows.append({"step": step, "miou": found.miou})
+        hold(step, interpreter.predictor(loaded))
 
-    model = trained.load_trained(run)
     folded = folding.fold(model)
     inspector = inspection.Inspector(plain_int8(model, representative))  # XNNPACK does not take this one
 
@@ -53,14 +62,22 @@ def measure(options: BenchmarkOptions) -> dict:
         inspector.run(images.astype(np.float32))
         return inspector.read(inspector.activations[-1]).argmax(-1).astype(np.uint8)
 
-    found = evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size)
-    rows.append({"step": "TensorFlow's converter and calibrator alone", "miou": found.miou})
-    score("own ranges, every tensor kept while measuring", folded)
+    hold("TensorFlow's converter and calibrator alone", predict)
+    score("own ranges, every tensor kept while measuring, none below where hard-swish is 0", folded)
     none: frozenset[str] = frozenset()
-    score("channels equalized", equalization.equalize(folded, representative, gated=none, untied=none))
-    score("the stem's shortcut scaled on its own", equalization.equalize(folded, representative, gated=none))
-    score("the stem's hard-swish equalized too", equalization.equalize(folded, representative))
-    return {"model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "rows": rows, **provenance()}
+    if equalization.shortcuts_from_activations(folded):
+        score("channels equalized", equalization.equalize(folded, representative, gated=none, untied=none))
+        score("the stem's shortcut scaled on its own", equalization.equalize(folded, representative, gated=none))
+    else:
+        score("channels equalized", equalization.equalize(folded, representative, gated=none))
+    equal = equalization.equalize(folded, representative)
+    if equalization.before_depthwise(folded):
+        score("hard-swish before depthwise convolutions equalized too", equal)
+    score("kernels rounded together", round_kernels(equal, representative))
+    return {
+        "model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "epochs": run.config.epochs,
+        "note": options.note, "rows": rows, **provenance(),
+    }  # fmt: skip
 
 
 def main(options: BenchmarkOptions) -> None:
