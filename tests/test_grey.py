@@ -18,7 +18,6 @@ from kerasseg.data import pipeline, shapes, workers
 from kerasseg.data.augment import augment
 from kerasseg.data.letterbox import letterbox, segment
 from kerasseg.errors import InputError
-from kerasseg.int8 import products
 from kerasseg.jobs import CompareSettings, ConversionSettings, ExportSettings
 from kerasseg.lite import interpreter
 from kerasseg.lite.flatbuffer import Graph
@@ -205,9 +204,8 @@ def test_a_comparison_tells_it_from_the_same_row_in_colours(short_run, run, tmp_
 
 
 @pytest.mark.slow
-def test_fine_tuned_in_eight_bits(run, tmp_path, monkeypatch):
+def test_fine_tuned_in_eight_bits(run, tmp_path):
     pytest.importorskip("tensorflow_model_optimization", reason="the extra qat is not installed")
-    monkeypatch.setattr(products, "agreeing", lambda content: content)  # the twin does not know of scales that it moves
     copy = shutil.copytree(run, tmp_path / "run")
     found = jobs.convert(copy, settings=QAT)
     assert found.input[:4] == [1, 96, 96, 1]

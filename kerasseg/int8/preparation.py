@@ -13,7 +13,7 @@ from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Example, Split
 from kerasseg.errors import InputError
-from kerasseg.int8 import calibration, equalization, folding, matching, ranges
+from kerasseg.int8 import calibration, equalization, folding, ranges
 from kerasseg.int8.rounding import round_kernels
 from kerasseg.lite import converter
 from kerasseg.run import checkpoint, histogram, trained
@@ -77,12 +77,6 @@ class Prepared:
     images: tuple[np.ndarray, ...]
     names: tuple[str, ...] = ()
     weights_sha256: str = ""
-
-    def twin(self, *, size: tuple[int, int], batch_size: int | None):
-        """The fake-quantized twin, a tf_keras model."""
-        tensors = matching.tensors_of_layers(self.model, self.content, self.images)
-        by_layer = {layer: self.ranges[tensor] for layer, tensor in tensors.items()}
-        return load_twin().build(self.model, by_layer, size=size, batch_size=batch_size)
 
 
 def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:

@@ -3,31 +3,56 @@
 A MUL's multiplier is the product of its inputs' scales over its output's, to 31 bits. LiteRT forms it in float32
 (tensorflow/lite/kernels/mul.cc), TFLite Micro in double (tensorflow/lite/micro/kernels/mul_common.cc); where both are apart, so
 are numbers on the edge between two steps. One output scale in some hundred gives the same in both, unless the product of the
-inputs' scales is rounded by much: then an input's scale is moved first.
+inputs' scales is rounded by much: then an input's scale is moved first. Biases of convolutions that take a moved tensor are
+brought to its new steps.
 """
 
 import numpy as np
 
 from kerasseg.int8.ranges import SAME_SCALE
+from kerasseg.lite import surgery
 from kerasseg.lite.flatbuffer import Graph, Operator
 
 CANDIDATES = 1 << 14  # scales that are tried, in steps of float32: the last is a thousandth larger
 ROUNDS = 8
+WHOLE = 1e-5  # of a step, times 255 far from the half at which it would be rounded
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def agreeing(content: bytes) -> bytes:
     """A quantized file of this package whose products have multipliers that LiteRT and TFLite Micro agree on."""
     graph = Graph(content)
-    products = [one for one in graph.operators if one.name == "MUL" and all(len(graph.scales(t)) == 1 for t in _ends(one))]
-    groups, moved = _groups(graph), False
+    products = [one for one in graph.operators if one.name == "MUL" and _may_be_apart(graph, one)]
+    groups, before = _groups(graph), [graph.scales(tensor) for tensor in range(len(graph.tensors))]
     for _ in range(ROUNDS):  # a scale that is moved may be another product's
         apart = [one for one in products if not _agree(*(graph.scales(tensor)[0] for tensor in _ends(one)))]
         for operator in apart:
             _move(graph, operator, groups)
-        moved |= bool(apart)
         if not apart:
             break
-    return graph.content() if moved else content
+    moved = {tensor for tensor, scales in enumerate(before) if (graph.scales(tensor) != scales).any()}
+    if not moved:
+        return content
+    surgery.unshare(graph)
+    for operator in Graph.of(graph.model).operators:
+        if operator.name in CONVOLUTIONS and operator.inputs[0] in moved and len(operator.inputs) > 2:
+            _rescale_bias(graph, operator)
+    return graph.content()
+
+
+def _may_be_apart(graph: Graph, operator: Operator) -> bool:
+    """Whether a last bit of a multiplier can matter: not where a picture is rescaled from whole steps to whole steps.
+
+    That product's scale has to stay, too, or the picture itself would be rounded.
+    """
+    if any(len(graph.scales(tensor)) != 1 for tensor in _ends(operator)):
+        return False
+    factor = graph.constant(operator.inputs[1])
+    if factor is None or factor.size > 1:
+        return True
+    first, second, out = (float(graph.scales(tensor)[0]) for tensor in _ends(operator))
+    steps = first * second / out * (int(factor.item()) - int(graph.tensors[operator.inputs[1]].quantization.zeroPoint[0]))
+    return abs(steps - round(steps)) > WHOLE
 
 
 def _move(graph: Graph, operator: Operator, groups: dict[int, set[int]]) -> None:
@@ -45,6 +70,18 @@ def _move(graph: Graph, operator: Operator, groups: dict[int, set[int]]) -> None
         best = int(np.abs((tried * second).astype(np.float64) / exact - 1).argmin())
     for one in groups.get(tensor, {tensor}):
         graph.tensors[one].quantization.scale = tried[[best]]
+
+
+def _rescale_bias(graph: Graph, operator: Operator) -> None:
+    """Gives a convolution's bias the steps of its input and kernel as they are now."""
+    source, kernel, bias = operator.inputs[:3]
+    values = graph.constant(bias)
+    if values is None:
+        return
+    new = (graph.scales(source) * graph.scales(kernel)).astype(np.float32)
+    steps = np.rint(values * (graph.scales(bias) / new.astype(np.float64)))
+    graph.model.buffers[graph.tensors[bias].buffer].data = np.frombuffer(steps.astype(values.dtype).tobytes(), np.uint8)
+    graph.tensors[bias].quantization.scale = new
 
 
 def _larger(scale: np.float32) -> np.ndarray:

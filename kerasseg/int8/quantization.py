@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize  # no public form takes ranges: a move of it stops this import
 
 from kerasseg.errors import InputError
-from kerasseg.int8 import matching, noise, products, ranges, wide
+from kerasseg.int8 import matching, noise, preparation, products, ranges, wide
 from kerasseg.int8.preparation import Prepared
 from kerasseg.lite import converter
 from kerasseg.lite.flatbuffer import Graph
@@ -78,6 +78,25 @@ def with_ranges(
             output_data_type=outside,
             denylisted_nodes=list(float_tensors) or None,
         )
+
+
+def twin(prepared: Prepared, *, size: tuple[int, int], batch_size: int | None):
+    """The fake-quantized twin of the int8 file, a tf_keras model (`kerasseg.int8.twin.build`).
+
+    Its activations lie on the grids of the file, whose products may have moved them a little (`products`).
+
+    Args:
+        prepared: What is quantized.
+        size: (height, width) of the twin's pictures.
+        batch_size: Fixed, or None.
+    """
+    module, given, file = preparation.load_twin(), Graph(prepared.content), Graph(quantize(prepared))
+    by_name = {file.name(tensor): file.tensors[tensor].quantization for tensor in range(len(file.tensors))}
+    grids = {}
+    for layer, tensor in matching.tensors_of_layers(prepared.model, prepared.content, prepared.images).items():
+        found = by_name[given.name(tensor)]
+        grids[layer] = module.Grid.at(found.scale[0], int(found.zeroPoint[0]))
+    return module.build(prepared.model, grids, size=size, batch_size=batch_size)
 
 
 def where_it_hurts(prepared: Prepared, quantized: bytes, images: Sequence[np.ndarray]) -> list[noise.Noise]:

@@ -1,12 +1,10 @@
 """Files with int8 weights and int16 activations (16x8), for networks that lose too much in 256 steps."""
 
-import copy
-
 import numpy as np
 from tensorflow.lite.python.optimize import calibrator  # TFLite's quantizer of ranges that are given knows no int16 constants
 
 from kerasseg.int8 import ranges
-from kerasseg.lite import retyping
+from kerasseg.lite import retyping, surgery
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.quiet import quiet
 
@@ -28,7 +26,7 @@ def with_ranges(content: bytes, found: ranges.Ranges, *, io_type: str = "int16")
     for tensor, (low, high) in found.items():
         most = max(-low, high) * (1.0 if tensor in exact else HEADROOM)
         graph.set_range(tensor, -most, most)
-    _unshare(graph)
+    surgery.unshare(graph)
     narrow = {graph.name(tensor): limits for tensor, limits in found.items()}
     given = graph.content()  # the quantizer keeps no copy
     outside, inside, bias = (np.dtype(name).num for name in (io_type, "int16", "int64"))
@@ -36,25 +34,6 @@ def with_ranges(content: bytes, found: ranges.Ranges, *, io_type: str = "int16")
         quantizer = calibrator.Calibrator(given)._calibrator
         quantized = bytes(quantizer.QuantizeModel(outside, outside, False, inside, bias, False, False))
     return _with_int8_resizes(quantized, narrow)
-
-
-def _unshare(graph: Graph) -> None:
-    """Gives every operator constants of its own: the quantizer gives a bias that two share the scale of one of them."""
-    main = graph.model.subgraphs[0]
-    seen: set[int] = set()
-    for operator in main.operators:
-        inputs = list(map(int, operator.inputs))
-        for i, tensor in enumerate(inputs):
-            if graph.constant(tensor) is None:
-                continue
-            if tensor in seen:
-                twin = copy.copy(main.tensors[tensor])
-                graph.model.buffers.append(copy.copy(graph.model.buffers[twin.buffer]))
-                twin.buffer = len(graph.model.buffers) - 1
-                main.tensors.append(twin)
-                inputs[i] = len(main.tensors) - 1
-            seen.add(tensor)
-        operator.inputs = np.array(inputs, np.int32)
 
 
 def _with_int8_resizes(content: bytes, limits: dict[str, tuple[float, float]]) -> bytes:

@@ -173,7 +173,7 @@ def _quantized(
     story = {"split": "train", "names": list(prepared.names), **dataclasses.asdict(chosen)}
     report: dict = {"calibration": story, "float_layers": layers.layers}
     if twin:
-        predict = twin.predictor(prepared.twin(size=run.eval_size, batch_size=1))
+        predict = twin.predictor(quantization.twin(prepared, size=run.eval_size, batch_size=1))
         report["twin_agreement"], _ = _agreement(predict, interpreter.predictor(interpreter.LoadedModel(content)), probes)
     return content, report
 

@@ -126,3 +126,22 @@ def piece(graph: Graph, first: int, last: int) -> Graph:
 def _is_computed(graph: Graph, tensor: int) -> bool:
     data = graph.model.buffers[graph.tensors[tensor].buffer].data
     return data is None or not len(data)
+
+
+def unshare(graph: Graph) -> None:
+    """Gives every operator constants of its own in the graph's model, so that what becomes of one is no other's."""
+    main = graph.model.subgraphs[0]
+    seen: set[int] = set()
+    for operator in main.operators:
+        inputs = list(map(int, operator.inputs))
+        for i, tensor in enumerate(inputs):
+            if graph.constant(tensor) is None:
+                continue
+            if main.tensors[tensor].buffer in seen:
+                own = copy.deepcopy(main.tensors[tensor])
+                graph.model.buffers.append(copy.copy(graph.model.buffers[own.buffer]))
+                own.buffer = len(graph.model.buffers) - 1
+                main.tensors.append(own)
+                inputs[i] = len(main.tensors) - 1
+            seen.add(main.tensors[inputs[i]].buffer)
+        operator.inputs = np.array(inputs, np.int32)

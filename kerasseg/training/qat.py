@@ -85,7 +85,7 @@ def _trainer(run: Run, prepared: Prepared, split: Split, settings: QuantizationS
     """Of the twin, at the run's crop size, taught by the run's float model."""
     teacher = trained.load_trained(run, size=run.config.size, batch_size=None)
     return preparation.load_twin().Trainer(
-        prepared.twin(size=run.config.size, batch_size=None),
+        quantization.twin(prepared, size=run.config.size, batch_size=None),
         losses.build_loss(run.config, counts=lambda: histogram.pixels(run, split).sum(0)[: run.num_classes]),
         lambda images: teacher(images, training=False),
         learning_rate=settings.learning_rate,

@@ -3,7 +3,8 @@ import math
 import keras
 import numpy as np
 
-from kerasseg.int8 import products
+from kerasseg.int8 import calibration, products, quantization, ranges
+from kerasseg.lite import converter, surgery
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.mcu import runtime
 from tests.lite.nets import int8, network
@@ -44,3 +45,43 @@ def test_scales_move_by_less_than_a_thousandth_and_tied_ones_together():
 def test_a_file_without_products_comes_back_as_it_is():
     content = int8(network(keras.layers.Conv2D(4, 1)))
     assert products.agreeing(content) is content
+
+
+def _rescaled():
+    """A picture made -1..1 as the networks do it, a convolution, a product that moves, and a convolution of it."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 3), batch_size=1)
+    x = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.Rescaling(1 / 127.5, -1)(image))
+    for _ in range(4):
+        x = keras.layers.Multiply()([x, keras.layers.ReLU(1.0)(keras.layers.Conv2D(4, 1, bias_initializer="normal")(x))])
+    model = keras.Model(image, keras.layers.Conv2D(4, 1, bias_initializer="normal")(x))
+    content = converter.convert(model, recipe="float32")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    return quantization.with_ranges(content, ranges.measure(content, calibration.representative(iter(pictures))))
+
+
+def test_a_picture_stays_on_its_steps_and_biases_follow_their_inputs():
+    content = _rescaled()
+    old, new = Graph(content), Graph(products.agreeing(content))
+    assert _products(old)[0] == _products(new)[0]
+    assert _products(old)[1:] != _products(new)[1:]
+    stale = 0
+    for one, other in zip(old.operators, new.operators, strict=True):
+        if one.name == "CONV_2D":
+            source, kernel, bias = other.inputs
+            np.testing.assert_allclose(new.scales(bias), new.scales(source) * new.scales(kernel), rtol=1e-6)
+            before, after = ((g.constant(t) * g.scales(t)) for g, t in ((old, one.inputs[2]), (new, bias)))
+            np.testing.assert_allclose(after, before, atol=0.501 * new.scales(bias).max(), rtol=0)
+            stale += not np.array_equal(new.scales(bias), old.scales(one.inputs[2]))
+    assert stale
+
+
+def test_operators_with_one_bias_get_one_each():
+    content = _rescaled()
+    graph = Graph(content)
+    convolutions = [one for one in graph.model.subgraphs[0].operators if len(one.inputs) == 3]
+    for one in convolutions:
+        one.inputs = np.array([*one.inputs[:2], convolutions[0].inputs[2]], np.int32)
+    surgery.unshare(graph)
+    assert len({int(one.inputs[2]) for one in convolutions}) == len(convolutions)
+    assert len({graph.tensors[one.inputs[2]].buffer for one in convolutions}) == len(convolutions)

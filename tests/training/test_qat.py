@@ -9,7 +9,7 @@ import pytest
 
 from kerasseg import files, int8, training
 from kerasseg.data.datasets import load_for_run
-from kerasseg.int8 import twin
+from kerasseg.int8 import quantization, twin
 from kerasseg.lite import interpreter
 from kerasseg.run import open_run
 from kerasseg.score import evaluate_together
@@ -59,7 +59,7 @@ def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, spli
     assert any((value != before[path]).any() for path, value in after.items())
     content = int8.quantize(tuned)
     predicts = [
-        twin.predictor(tuned.twin(size=run.eval_size, batch_size=1)),
+        twin.predictor(quantization.twin(tuned, size=run.eval_size, batch_size=1)),
         interpreter.predictor(interpreter.LoadedModel(content)),
     ]
     _, agreement = evaluate_together(predicts, splits[1], class_names=run.class_names, size=run.eval_size)

@@ -45,14 +45,12 @@ MAPPED = {
 }
 
 
-def build(
-    model: keras.Model, layer_ranges: dict[str, tuple[float, float]], *, size: tuple[int, int], batch_size: int | None
-) -> tf_keras.Model:
+def build(model: keras.Model, grids: dict[str, Grid], *, size: tuple[int, int], batch_size: int | None) -> tf_keras.Model:
     """The twin, with the weights of `model`.
 
     Args:
         model: Folded (no batch norms), Keras 3.
-        layer_ranges: Layer name -> (low, high) of its output, for those that have one; the others are fused into the next.
+        grids: Layer name -> of its output, for those that have one; the others are fused into the next.
         size: (height, width) of its pictures; need not be the model's.
         batch_size: Fixed, or None.
 
@@ -71,7 +69,6 @@ def build(
     # Grappler's constant folding moves factors across layers, and one rounding in ten thousand falls to the other side.
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
     image = tf_keras.Input((*size, model.input.shape[-1]), batch_size=batch_size, name="image")
-    grids = {name: Grid.of(*span) for name, span in layer_ranges.items()}
     pictures = Grid.of(0.0, 255.0)
     new = {id(model.input): (Snap(pictures)(image, training=False, weights={}), pictures.step)}
     fused = set()

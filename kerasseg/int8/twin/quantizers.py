@@ -46,8 +46,12 @@ class Grid:
         """As TFLite's quantizer lays it over a range that holds 0."""
         low, high = float(np.float32(low)), float(np.float32(high))  # as the file is told
         step = (high - low) / 255
-        zero_point = round(-128 - low / step)
-        return cls(np.float32(step), -128 - zero_point, 127 - zero_point)
+        return cls.at(step, round(-128 - low / step))
+
+    @classmethod
+    def at(cls, scale: float, zero_point: int) -> "Grid":
+        """Of a tensor of a file."""
+        return cls(np.float32(scale), -128 - zero_point, 127 - zero_point)
 
 
 class Snap(Quantizer):

@@ -20,12 +20,13 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8)
 
 
 def _prepared(name):
+    keras.utils.set_random_seed(0)
     model = folding.fold(lively(build_model(name, size=SIZE, num_classes=4, batch_size=1)))
     model = equalization.equalize(model, calibration.representative(iter(IMAGES)))
     content = converter.convert(model, recipe="float32")
     found = ranges.measure(content, calibration.representative(iter(IMAGES)))
     tensors = matching.tensors_of_layers(model, content, [image[None] for image in IMAGES[:2].astype(np.float32)])
-    return (model, content, found, {layer: found[tensor] for layer, tensor in tensors.items()})
+    return (model, content, found, {layer: qat.Grid.of(*found[tensor]) for layer, tensor in tensors.items()})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_the_twin_computes_what_the_file_computes(prepared):
     assert steps.max() < 3  # the resizes round on their own
     assert steps.mean() < 0.1
     plain = np.abs(model.predict_on_batch(image) - logits) / step
-    assert plain.mean() > 2 * steps.mean(), (plain.mean(), steps.mean())
+    assert plain.mean() > 5 * steps.mean(), (plain.mean(), steps.mean())
 
 
 def test_every_activation_of_the_file_is_quantized_in_the_twin(prepared):
