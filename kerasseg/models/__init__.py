@@ -61,7 +61,7 @@ def build_model(
     keras.config.set_dtype_policy(precision)
     try:
         image, low, high = backbone.features(spec, size=size, batch_size=batch_size, bn_momentum=bn_momentum)
-        x = heads.aspp(high, spec, momentum=bn_momentum)
+        x = heads.head(high, spec, momentum=bn_momentum)
         x = decoder.decode(x, low, spec, momentum=bn_momentum)
         x = keras.layers.Conv2D(num_classes, 1, name="logits")(x)
         if spec.logits_stride == 1:

@@ -15,6 +15,6 @@ def decode(high, low, spec: ModelSpec, *, momentum: float):
     if spec.skip_filters:
         skip = blocks.conv_bn_relu(low, spec.skip_filters, 1, name="decoder_skip", momentum=momentum)
         x = keras.layers.Concatenate(name="decoder_concat")([x, skip])
-    for i in (1, 2):
+    for i in range(1, spec.decoder_convolutions + 1):
         x = conv3x3(x, spec.decoder_filters, 3, name=f"decoder_conv{i}", momentum=momentum)
     return x

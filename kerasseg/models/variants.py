@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from kerasseg.errors import InputError
 
+HEADS = ("aspp", "lraspp")
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -18,10 +20,13 @@ class ModelSpec:
             "sliced" has none (Kim et al. 2025).
         alpha: Width multiplier of the backbone.
         output_stride: Input pixels to one of the deepest features, along a side: 32, 16 or 8.
+        head: "aspp" (Chen et al. 2017) or "lraspp", its light form: a 1x1 convolution times a gate from the mean of the
+            whole picture (Howard et al. 2019, section 6.4).
         rates: Dilation rates of the atrous convolutions in ASPP.
-        filters: Filters of each ASPP branch and of its projection.
+        filters: Filters of each ASPP branch and of its projection, or of the light form.
         skip_filters: Filters of the 1x1 convolution on the stride-4 features; 0 for no skip.
-        decoder_filters: Filters of the decoder's two 3x3 convolutions.
+        decoder_filters: Filters of the decoder's 3x3 convolutions.
+        decoder_convolutions: How many those are, 1 or more; DeepLabv3+ has two.
         separable: Whether the head's 3x3 convolutions are depthwise and pointwise instead of plain.
         minimalistic: Whether the backbone is keras.applications' minimalistic one: no squeeze-excite, ReLU alone, 3x3
             depthwise kernels alone. It has ImageNet weights of its own, at alpha 1.
@@ -31,7 +36,8 @@ class ModelSpec:
         channels: Of the pictures that it takes: 3, or 1 for grey.
 
     Raises:
-        InputError: a minimalistic backbone is asked for another activation than relu.
+        InputError: a minimalistic backbone is asked for another activation than relu, a head is unknown, or a decoder is to
+            have no convolution.
     """
 
     backbone: str = "large"
@@ -39,10 +45,12 @@ class ModelSpec:
     tail: str = "full"
     alpha: float = 1.0
     output_stride: int = 16
+    head: str = "aspp"
     rates: tuple[int, ...] = (6, 12, 18)
     filters: int = 256
     skip_filters: int = 48
     decoder_filters: int = 256
+    decoder_convolutions: int = 2
     separable: bool = False
     activation: str = "hard_swish"
     logits_stride: int = 1
@@ -55,6 +63,10 @@ class ModelSpec:
                 f"activation {self.activation!r} was asked of a minimalistic backbone, which has ReLU alone; "
                 "leave it out, or give relu or a model that is not minimalistic"
             )
+        if self.head not in HEADS:
+            raise InputError(f"unknown head {self.head!r}; known are {', '.join(HEADS)}")
+        if self.decoder_convolutions < 1:
+            raise InputError(f"decoder_convolutions={self.decoder_convolutions} is too few; give 1 or more")
 
 
 MODELS: dict[str, ModelSpec] = {

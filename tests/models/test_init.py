@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kerasseg
+from kerasseg.errors import InputError
 from kerasseg.models import MODELS, ModelSpec, build_model, get_spec
 from kerasseg.models.variants import ACTIVATIONS
 
@@ -62,6 +63,31 @@ def test_a_minimalistic_backbone_has_relu_alone():
 
 def test_edge_mini_has_half_the_parameters_of_edge_sliced():
     assert build_model("edge_mini").count_params() < build_model("edge_sliced").count_params() / 2
+
+
+def test_the_light_head_is_a_convolution_times_a_gate_of_the_picture():
+    spec = dataclasses.replace(get_spec("edge_small"), head="lraspp", decoder_convolutions=1)
+    model = build_model(spec, size=(64, 96), num_classes=5)
+    names = {layer.name for layer in model.layers}
+    assert not {name for name in names if name.startswith(("aspp_rate", "aspp_concat", "aspp_project", "decoder_conv2"))}
+    picture = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3)).astype(np.float32)
+    ends = [model.get_layer(name).output for name in ("aspp_1x1_act", "aspp_pool", "aspp_gated")]
+    branch, pooled, gated = (np.asarray(out) for out in keras.Model(model.input, ends)(picture, training=False))
+    assert branch.shape == gated.shape == (1, 4, 6, 64)
+    assert pooled.shape == (1, 1, 1, 64)
+    np.testing.assert_allclose(gated, branch * np.asarray(keras.activations.hard_sigmoid(pooled)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"head": "psp"}, "unknown head 'psp'; known are aspp, lraspp"),
+        ({"decoder_convolutions": 0}, "decoder_convolutions=0 is too few; give 1 or more"),
+    ],
+)
+def test_a_spec_that_cannot_be_is_refused(fields, said):
+    with pytest.raises(InputError, match=said):
+        ModelSpec(**fields)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
