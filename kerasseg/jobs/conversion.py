@@ -161,7 +161,7 @@ def _quantized(
     if prepared.weights_sha256 != weights_sha256:
         raise InputError(f"{run.directory.best_weights} was replaced meanwhile; wait until its training has ended")
     if recipe.trained:
-        prepared = fine_tune(run, prepared, (split, dataset.split("val")), chosen, log=log)
+        prepared = fine_tune(run, prepared, (split, dataset.split("val")), chosen, patience=settings.patience, log=log)
     layers = _float_layers(settings.float_layers, prepared, [probe[None].astype("float32") for probe in probes[:2]])
     if layers.layers:
         log(f"left in float32: {', '.join(layers.layers)}")

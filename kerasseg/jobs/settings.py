@@ -53,6 +53,7 @@ class ConversionSettings:
     )
     epochs: int = setting(4, "epochs of int8_qat")
     learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
+    patience: int = setting(4, "epochs in a row that were no better after which int8_qat ends by itself; 0 for never")
     metadata: bool = setting(True, "put class names and a description into the file, where MediaPipe looks for them")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
@@ -63,6 +64,8 @@ class ConversionSettings:
             raise InputError(
                 f"--calibration_examples={self.calibration_examples} is too small; give at least 1, or leave it out"
             )
+        if self.patience < 0:
+            raise InputError(f"--patience={self.patience} is too small; give at least 1, or 0 for no end before --epochs")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def fine_tune(
     splits: tuple[Split, Split],
     settings: QuantizationSettings,
     *,
+    patience: int = 0,
     log: Callable[[str], None] = lambda line: None,
 ) -> Prepared:
     """Quantization-aware training: goes on where it was, and returns `prepared` with the best weights, maybe those before it.
@@ -37,6 +38,7 @@ def fine_tune(
         prepared: From `int8.prepare`, with the same settings.
         splits: Training and validation.
         settings: Epochs and learning rate.
+        patience: Epochs in a row without a better score after which it ends; 0 for never.
         log: Gets a line an epoch.
 
     Raises:
@@ -44,11 +46,16 @@ def fine_tune(
             loss is not finite.
     """
     with locked(run.directory.qat):
-        return _fine_tune(run, prepared, splits, settings, log)
+        return _fine_tune(run, prepared, splits, settings, patience, log)
 
 
 def _fine_tune(
-    run: Run, prepared: Prepared, splits: tuple[Split, Split], settings: QuantizationSettings, log: Callable[[str], None]
+    run: Run,
+    prepared: Prepared,
+    splits: tuple[Split, Split],
+    settings: QuantizationSettings,
+    patience: int,
+    log: Callable[[str], None],
 ) -> Prepared:
     folder = run.directory.qat
     # The weights it started from belong to the settings: a run that was trained on starts QAT anew.
@@ -67,6 +74,9 @@ def _fine_tune(
         checkpoint.save_weights(prepared.model, folder / preparation.QAT_WEIGHTS)
         log(f"QAT begins at int8 val mIoU {100 * progress.best_miou:.2f} %, and what it gives is no worse there")
     for epoch in range(progress.epoch, settings.epochs):
+        if 0 < patience <= epoch - progress.best_epoch:
+            log(f"QAT ends after epoch {epoch}: {patience} in a row were no better")
+            break
         loss = _checked(trainer.epoch(pipeline.train_batches(splits[0], run.config, epoch=epoch)), epoch)
         trainer.give_average(prepared.model)
         scores = _score(run, prepared, splits[1])

@@ -31,12 +31,12 @@ def splits(run):
     return dataset.split("train"), dataset.split("val")
 
 
-def _tuned(run, splits, folder):
+def _tuned(run, splits, folder, **options):
     shutil.copytree(run.directory.path, folder, ignore=shutil.ignore_patterns("qat"), dirs_exist_ok=True)
     lines: list[str] = []
     copied = open_run(folder)
     fresh = int8.prepare(copied, splits[0], SETTINGS)
-    return training.fine_tune(copied, fresh, splits, SETTINGS, log=lines.append), lines
+    return training.fine_tune(copied, fresh, splits, SETTINGS, log=lines.append, **options), lines
 
 
 def _weights(prepared):
@@ -96,9 +96,10 @@ def _scoring(*scores):
 
 def test_what_makes_the_file_worse_is_not_taken(run, splits, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(qat, "evaluate", _scoring(0.5, 0.4, 0.3))
-        kept, lines = _tuned(run, splits, tmp_path / "worse")
-    assert lines[-1].endswith("best 50.00 % (epoch 0)")
+        patch.setattr(qat, "evaluate", _scoring(0.5, 0.4))
+        kept, lines = _tuned(run, splits, tmp_path / "worse", patience=1)
+    assert lines[-2].endswith("best 50.00 % (epoch 0)")
+    assert lines[-1] == "QAT ends after epoch 1: 1 in a row were no better"
     before = int8.quantize(int8.prepare(run, splits[0], SETTINGS))
     assert int8.quantize(kept) == before
 
