@@ -39,10 +39,8 @@ def join(earlier: dict, report: dict) -> dict:
         raise InputError("the earlier comparison is not one; give a compare.json that kerasseg.compare wrote")
     for what, there, here in (
         *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
-        *(
-            (name, value, report["shared_settings"].get(name))
-            for name, value in ({"holdout": ""} | earlier["shared_settings"]).items()
-        ),
+        ("holdout", *(one["shared_settings"].get("holdout", "") for one in (earlier, report))),
+        *((name, value, report["shared_settings"].get(name)) for name, value in earlier["shared_settings"].items()),
     ):
         if there != here and what not in (*APART, "precision"):  # not every CPU can train in bfloat16
             raise InputError(
