@@ -8,7 +8,7 @@ from pathlib import Path
 import paper
 
 from kerasseg import cli, files
-from kerasseg.config import TrainConfig, for_report, setting
+from kerasseg.config import TrainConfig, for_report, setting, to_json
 from kerasseg.errors import InputError
 from kerasseg.run import directory
 from kerasseg.train import TrainOptions
@@ -67,6 +67,11 @@ def asked(wanted: paper.Step) -> dict:
     return {name: value for name, value in for_report(config).items() if name != "batch_size" or value}
 
 
+def trained_with(report: dict) -> dict:
+    """The settings of a report, and the defaults of those that its version did not have."""
+    return to_json(TrainConfig()) | report["config"]
+
+
 def fold(drive: str, report: dict) -> dict:
     """What is kept of a finished run."""
     scores = report["scores"]
@@ -81,37 +86,40 @@ def row(options: FoldsOptions) -> dict:
     """The folds that are finished, their mean, and the plain run's score.
 
     Raises:
-        InputError: a fold was trained with other settings, or the plain run is another row's, holds something out, or is not
-            finished.
+        InputError: a fold was trained with other settings, or the plain run cannot stand beside them.
     """
     steps = {drive: step(drive, options) for drive in DRIVES}
     found = {drive: files.read_json(wanted.makes) for drive, wanted in steps.items() if wanted.makes.is_file()}
     for drive, report in found.items():
         holds = f"{steps[drive].makes.parent} holds a run"
-        directory.refuse_different(report["config"], asked(steps[drive]), holds=holds, instead="another --name or --workdir")
+        directory.refuse_different(
+            trained_with(report), asked(steps[drive]), holds=holds, instead="another --name or --workdir"
+        )
     first = next(iter(found.values()))
     folds = [fold(drive, report) for drive, report in found.items()]
     return {
         "model": options.model, "name": options.name, "extra": options.extra, "seed": options.seed, "folds": folds,
-        "mean": statistics.mean(one["miou"] for one in folds), "plain": _plain(options, first) if options.plain else None,
+        "mean": statistics.mean(one["miou"] for one in folds), "plain": plain(options) if options.plain else None,
         "epochs": first["config"]["epochs"], "size": first["config"]["size"], "eval_size": first["size"],
         "precision": first["config"]["precision"], "backend": first["backend"],
         **{name: first[name] for name in ("versions", "cpu", "commit")},
     }  # fmt: skip
 
 
-def _plain(options: FoldsOptions, first: dict) -> dict:
+def plain(options: FoldsOptions) -> dict:
+    """What is kept of the run that holds nothing out.
+
+    Raises:
+        InputError: it is of another row or other settings, holds something out, or is not finished.
+    """
     path = Path(options.plain, "report.json")
     if not path.is_file():
         raise InputError(f"{options.plain} holds no finished run (no report.json); give --plain another, or leave it out")
     report = files.read_json(path)
-    apart = {"data_dir", "holdout", "seed", "precision", "cache_mib", "workers"}
-    here, there = ({k: v for k, v in one["config"].items() if k not in apart} for one in (first, report))
-    different = [f"{name} {there.get(name)}, the folds {value}" for name, value in here.items() if there.get(name) != value]
-    if report["config"].get("holdout"):
-        different.insert(0, f"holdout {report['config']['holdout']}, and should have none")
-    if different:
-        raise InputError(f"{options.plain} has {'; '.join(different)}: give --plain the run of the same settings")
+    wanted = asked(step(DRIVES[0], options)) | {"holdout": ""}
+    same = {name: value for name, value in wanted.items() if name not in ("seed", "precision", *directory.HARMLESS)}
+    holds = f"--plain={options.plain} holds a run"
+    directory.refuse_different(trained_with(report), same, holds=holds, instead="leave --plain out")
     return {name: value for name, value in fold("", report).items() if name != "drive"}
 
 
@@ -138,6 +146,8 @@ def main(options: FoldsOptions) -> None:
     taken = [word for word in shlex.split(options.extra) if word.lstrip("-").split("=")[0] in OURS]
     if taken:
         raise InputError(f"--extra has {', '.join(taken)}, which the folds set themselves; leave it out")
+    if options.plain:
+        plain(options)  # refused before hours of training, not after
     for drive in options.folds:
         wanted = step(drive, options)
         if not wanted.makes.is_file():

@@ -77,7 +77,8 @@ def test_what_is_there_is_not_trained_again_and_every_fold_is_written(folds, opt
     assert "| `v3large_sliced` | the recipe's | 0 | 20.00 % (10.00 %) | 50.00 % (40.00 %) |  |  |" in table  # no mean of two
 
     plain = tmp_path / "plain"
-    settings = folds.asked(folds.step("0001TP", options)) | {"holdout": "", "precision": "mixed_bfloat16", "batch_size": 8}
+    settings = folds.asked(folds.step("0001TP", options)) | {"precision": "mixed_bfloat16", "batch_size": 8}
+    del settings["holdout"]  # the version that trained it had no such setting
     files.write_json(plain / "report.json", _report(miou=0.75, last=0.75, **settings))
     folds.main(dataclasses.replace(options, plain=str(plain)))
     assert len(made) == 2
@@ -104,17 +105,16 @@ def test_without_results_the_page_claims_nothing(tables, tmp_path):
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [({"model": "v3small"}, "model v3small, the folds v3large_sliced"), ({"epochs": 9}, "epochs 9, the folds 45"),
-     ({"holdout": "^0001TP"}, r"holdout \^0001TP, and should have none")],
+    [({"model": "v3small"}, r"other settings: model \(v3small there, v3large_sliced asked\)"),
+     ({"epochs": 9}, r"epochs \(9 there, 45 asked\)"), ({"holdout": "^0001TP"}, r"holdout \(\^0001TP there, +asked\)")],
 )  # fmt: skip
-def test_a_plain_run_of_other_settings_is_refused(folds, options, tmp_path, config, words):
-    _finish(folds, options, "0001TP", miou=0.2, last=0.1)
+def test_a_plain_run_of_other_settings_is_refused_before_anything_is_trained(folds, options, tmp_path, config, words):
     settings = folds.asked(folds.step("0001TP", options)) | {"holdout": "", "batch_size": 8} | config
     files.write_json(tmp_path / "plain" / "report.json", _report(miou=0.7, last=0.7, **settings))
     with pytest.raises(InputError, match=words):
-        folds.row(dataclasses.replace(options, plain=str(tmp_path / "plain")))
+        folds.main(dataclasses.replace(options, plain=str(tmp_path / "plain")))
     with pytest.raises(InputError, match="nowhere holds no finished run"):
-        folds.row(dataclasses.replace(options, plain=str(tmp_path / "nowhere")))
+        folds.main(dataclasses.replace(options, plain=str(tmp_path / "nowhere")))
 
 
 def test_a_fold_of_other_settings_under_its_name_is_refused(folds, options):
