@@ -115,7 +115,7 @@ def paper(options: PaperOptions) -> None:
             raise InputError(f"no row in {options.folder} is finished; let --steps=train end first")
         workdirs = ",".join(str(report.parent) for report in made)
         output = options.folder / "compare"
-        _run(Step(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={output}"), output / "compare.json"))
+        do(Step(("-m", "kerasseg.compare", f"--workdirs={workdirs}", f"--output_dir={output}"), output / "compare.json"))
 
 
 def _make(model: str, seed: int, options: PaperOptions) -> None:
@@ -123,10 +123,10 @@ def _make(model: str, seed: int, options: PaperOptions) -> None:
     wanted = steps(model, seed, options)
     for step in [step for name in ("train", "convert") if name in options.steps for step in wanted[name]]:
         if not step.makes.is_file():
-            _run(step, log)
+            do(step, log)
 
 
-def _run(step: Step, log: Path | None = None) -> None:
+def do(step: Step, log: Path | None = None) -> None:
     """Runs a command, its output on the terminal or added to `log`."""
     command = step.command
     environment = os.environ | ({"KERAS_BACKEND": step.backend} if step.backend else {})

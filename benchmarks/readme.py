@@ -9,6 +9,7 @@ import typing
 from dataclasses import dataclass
 from pathlib import Path
 
+import folds_tables
 import int8_tables
 import micro_tables
 import minimalistic_tables
@@ -198,6 +199,7 @@ BLOCKS = {
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
     "steps": steps_table, "winograd": winograd_table, "gpu": gpu_line,
     **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS, **minimalistic_tables.BLOCKS, **scale_tables.BLOCKS,
+    **folds_tables.BLOCKS,
 }  # fmt: skip
 
 

@@ -64,6 +64,9 @@ class TrainConfig:
     color: float = setting(0.2, "strength of random brightness, contrast and saturation; 0 for none")
     train_examples: int = setting(0, "use the first so many training examples; 0 for all")
     val_examples: int = setting(0, "use the first so many validation examples; 0 for all")
+    holdout: str = setting(
+        "", "regular expression: what it matches in train and val by name is the validation split, the rest of val is unused"
+    )
     eval_every: int = setting(1, "epochs from one evaluation on the validation split to the next")
     cache_mib: int = setting(2048, "keep pictures in memory, in so many MiB: decoded, or as their files where those alone fit")
     workers: int = setting(0, "processes that read pictures and make crops; 0 takes threads, which is enough for a CPU")

@@ -116,6 +116,13 @@ def test_only_other_seeds_of_the_same_row_join():
     for other in ([], {}, {"rows": []}):
         with pytest.raises(InputError, match=r"give a compare\.json"):
             comparison.join(other, first)
+    held = _report(1, settings={"learning_rate": 0.1, "holdout": "^a"})
+    for earlier, later, words in (
+        (first, held, r"have holdout \^a, the earlier comparison has ; "),
+        (held, first, r"have holdout , the earlier comparison has \^a; "),
+    ):
+        with pytest.raises(InputError, match=words):
+            comparison.join(earlier, later)
     both = comparison.join(first, _report(1, settings={"learning_rate": 0.1, "precision": "float32"}))
     assert [[seed["seed"] for seed in row["seeds"]] for row in both["rows"]] == [[0, 1]]
     assert both["joined"][0]["precision"] == "float32"

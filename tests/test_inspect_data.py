@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -87,6 +88,22 @@ def _twice(root):
         shutil.copy(root / kind / "train" / "p2.png", root / kind / "train" / "p5.png")
 
 
+def _near(root):
+    """A picture of val is one of train, resized, and another one of train, made brighter; what else there is are shapes."""
+    shapes = load_dataset("shapes").split("train")
+    for split, count, start in (("train", 8, 0), ("val", 3, 8)):
+        for i in range(count):
+            example = shapes[start + i]
+            for kind, pixels in (("images", example.image), ("labels", example.labels % 3)):
+                write_picture(root / kind / split / f"p{i}.png", pixels)
+    for name, pixels in (
+        ("p1", np.asarray(Image.fromarray(shapes[2].image).resize((160, 128)))),
+        ("p2", np.clip(shapes[5].image * 1.2 + 10, 0, 255).astype(np.uint8)),
+    ):
+        write_picture(root / "images" / "val" / f"{name}.png", pixels)
+        write_picture(root / "labels" / "val" / f"{name}.png", np.resize(np.arange(3, dtype=np.uint8), pixels.shape[:2]))
+
+
 def _exchanged(root):
     write_picture(root / "labels" / "train" / "p4.png", _scene(4, exchanged=True)[1])
 
@@ -119,6 +136,7 @@ SPOILED = [
     (_without("val", 1), False, "absent_in_val", "no pixel in val, so that no score there speaks of them: box"),
     (_from_one, False, "from_one", "no pixel is of id 0, floor: do the ids begin at 1?"),
     (_shared, False, "shared", "1 pictures that are in two splits, so that a score there flatters: train/p2 = val/p1"),
+    (_near, False, "near", "2 of 3 pictures of val show nearly what one in train shows"),
     (_twice, False, "twice", "1 pictures that are in one split more than once: train/p2 = train/p5"),
     (lambda r: _relabel(r / "labels/train/p3.png", lambda ids: np.full_like(ids, 255)), False, "unlabelled_pictures",
      "1 pictures of train are 255 throughout: p3"),
@@ -205,6 +223,27 @@ def test_the_page_shows_every_class_that_occurs(tmp_path):
     assert "train/p17<" in page
 
 
+def test_near_copies_are_counted_named_worst_first_and_shown(tmp_path):
+    root = _bars(tmp_path / "data")
+    _near(root)
+    _, printed = _inspect(root, f"--output_dir={tmp_path / 'out'}", "--size=32,32")
+    (line,) = (line for line in printed.splitlines() if line.startswith("warning (near)"))
+    assert "kerasseg prepare --group_by=EXPRESSION or train --holdout=EXPRESSION: val/p" in line
+    assert set(line.split("EXPRESSION: ")[1].split(", ")) == {"val/p1 ~ train/p2", "val/p2 ~ train/p5"}
+    (found,) = (one for one in json.loads((tmp_path / "out" / "inspect.json").read_text())["findings"] if one["kind"] == "near")
+    assert not found["error"]
+    assert float(re.search(r"likeness (\d\.\d\d) at most", found["text"])[1]) > 0.95
+    page = (tmp_path / "out" / "inspect.html").read_text()
+    for name in ("val/p1", "train/p2", "val/p2", "train/p5"):
+        assert f"near: {name}<" in page
+    shutil.copy(root / "images" / "train" / "p5.png", root / "images" / "val" / "p2.png")  # the same to the pixel: `shared`
+    _, printed = _inspect(root)
+    assert "warning (shared): 1 pictures that are in two splits" in printed
+    assert "warning (near): 1 of 3 pictures of val" in printed
+    shutil.copy(root / "images" / "val" / "p0.png", root / "images" / "val" / "p1.png")
+    assert "(near)" not in _inspect(root)[1]
+
+
 def test_bad_usage_is_one_line(tmp_path):
     assert_one_line(kerasseg("inspect"), "--dataset is missing")
     assert_one_line(kerasseg("inspect", "--dataset=nothing"), "unknown dataset 'nothing'")
@@ -214,8 +253,16 @@ def test_bad_usage_is_one_line(tmp_path):
 def test_real_pictures_have_nothing_wrong(shared):
     dataset = load_dataset("camvid", data_dir=str(shared / "data" / "camvid"))
     found = health.examine(dataset, {name: tally.count(split) for name, split in dataset.splits.items()})
-    assert found.findings == ()
+    (near,) = found.findings  # val is of a drive that train has, too
+    assert near.kind == "near"
+    assert len(near.files) > 10
+    assert all(re.fullmatch(r"val/0016E5_\d+ ~ train/0016E5_\d+", pair) for pair in near.files)
     assert found.sizes() == [((360, 480), 468)]
+
+
+def test_drawn_pictures_have_nothing_wrong():
+    result = kerasseg("inspect", "--dataset=shapes")
+    assert result.stdout.endswith("nothing is wrong that could be seen\n")
 
 
 @pytest.mark.slow

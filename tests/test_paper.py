@@ -59,7 +59,7 @@ def test_a_rehearsal_is_the_same_in_small_and_apart_from_the_runs(paper, tmp_pat
 
 def test_what_is_there_is_not_made_again(paper, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(paper, "_run", lambda step, log=None: made.append(step))
+    monkeypatch.setattr(paper, "do", lambda step, log=None: made.append(step))
     options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path), models=("edge_small",))
     trained, *converted = [step for steps in paper.steps("edge_small", 0, options).values() for step in steps]
     for step in (trained, converted[0]):
@@ -78,7 +78,7 @@ def test_none_is_begun_after_one_that_failed(paper, tmp_path, monkeypatch):
         begun.append(step)
         raise InputError("no")
 
-    monkeypatch.setattr(paper, "_run", fail)
+    monkeypatch.setattr(paper, "do", fail)
     options = paper.PaperOptions(data_dir="CamVid", workdir=str(tmp_path))
     with pytest.raises(InputError, match="no"):
         paper.paper(options)

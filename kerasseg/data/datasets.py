@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasseg.config import TrainConfig
-from kerasseg.data import camvid, folder, shapes, shards, tfds_sets, voc2012
+from kerasseg.data import camvid, folder, holdout, shapes, shards, tfds_sets, voc2012
 from kerasseg.data import labels as label_tables
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
@@ -20,12 +20,14 @@ class Dataset:
 
     Attributes:
         fixed_classes: Whether the names are a published list, of which a part of the data may lack some.
+        held: What was held out of training, a sentence; empty where val is the data set's own.
     """
 
     name: str
     class_names: tuple[str, ...]
     splits: Mapping[str, Split]
     fixed_classes: bool = False
+    held: str = ""
 
     @property
     def num_classes(self) -> int:
@@ -52,6 +54,7 @@ class DatasetSpec:
         needs_dir: Whether it lies in a folder of the user's.
         fixed_classes: Of `Dataset`.
         says_fixed: Whether the one in a folder has them; None where none can.
+        has_names: Whether its pictures have names of their own, not numbers of their order.
     """
 
     load: Callable[[Path], tuple[tuple[str, ...], dict[str, Split]]]
@@ -59,15 +62,16 @@ class DatasetSpec:
     needs_dir: bool = True
     fixed_classes: bool = False
     says_fixed: Callable[[Path], bool] | None = None
+    has_names: bool = True
 
 
 DATASETS = {
     "shapes": DatasetSpec(lambda _: (label_tables.SHAPES, shapes.load()), needs_dir=False),
     "camvid": DatasetSpec(lambda path: (label_tables.CAMVID, camvid.load(path)), eval_size=(360, 480)),
     "voc2012": DatasetSpec(lambda path: (label_tables.VOC2012, voc2012.load(path)), eval_size=(512, 512), fixed_classes=True),
-    "oxford_iiit_pet": DatasetSpec(tfds_sets.oxford_iiit_pet, eval_size=(512, 512)),
-    "cityscapes": DatasetSpec(tfds_sets.cityscapes, eval_size=(1024, 2048), fixed_classes=True),
-    "ade20k": DatasetSpec(tfds_sets.ade20k, eval_size=(512, 512), fixed_classes=True),
+    "oxford_iiit_pet": DatasetSpec(tfds_sets.oxford_iiit_pet, eval_size=(512, 512), has_names=False),
+    "cityscapes": DatasetSpec(tfds_sets.cityscapes, eval_size=(1024, 2048), fixed_classes=True, has_names=False),
+    "ade20k": DatasetSpec(tfds_sets.ade20k, eval_size=(512, 512), fixed_classes=True, has_names=False),
     "folder": DatasetSpec(folder.load, says_fixed=folder.has_fixed_classes),
     "shards": DatasetSpec(shards.load, says_fixed=shards.has_fixed_classes),
 }
@@ -106,16 +110,26 @@ def load_dataset(name: str, *, data_dir: str = "") -> Dataset:
 
 
 def load_for_run(config: TrainConfig, *, data_dir: str = "") -> Dataset:
-    """The data set of a run, with as many training and validation examples as the run was told to use.
+    """The data set of a run: what it holds out is val, and of train and val there are as many examples as it was told to use.
 
     Args:
         config: Of the run.
         data_dir: Where the data set lies now; empty takes the run's own.
+
+    Raises:
+        InputError: as `load_dataset` and `holdout.hold_out`, or there are no names to hold out by.
     """
+    spec = DATASETS.get(config.dataset)
+    if config.holdout and spec and not spec.has_names:
+        able = ", ".join(name for name, one in DATASETS.items() if one.has_names)
+        raise InputError(f"--holdout needs names, and the pictures of {config.dataset} have numbers alone; it takes {able}")
     dataset = load_dataset(config.dataset, data_dir=data_dir or config.data_dir)
+    splits, held = dict(dataset.splits), ""
+    if config.holdout:
+        splits, held = holdout.hold_out(splits, config.holdout)
     limits = {"train": config.train_examples, "val": config.val_examples}
-    splits = {name: split.first(limits.get(name, 0)) for name, split in dataset.splits.items()}
-    return dataclasses.replace(dataset, splits=splits)
+    splits = {name: split.first(limits.get(name, 0)) for name, split in splits.items()}
+    return dataclasses.replace(dataset, splits=splits, held=held)
 
 
 def eval_size(name: str, *, size: tuple[int, int], output_stride: int) -> tuple[int, int]:

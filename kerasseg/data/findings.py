@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.data import folder, pairing
+from kerasseg.data import folder, likeness, pairing
 from kerasseg.data.datasets import Dataset
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.tally import Tally
@@ -58,6 +58,7 @@ def find(dataset: Dataset, tallies: Mapping[str, Tally], *, data_dir: str = "") 
         *_refused(tallies),
         *_classes(dataset, tallies),
         *_copies(tallies),
+        *_near(tallies),
         *_pictures(tallies),
         *_exchanged(tallies),
     ]
@@ -143,6 +144,25 @@ def _copies(tallies: Mapping[str, Tally]) -> Iterable[Finding]:
         if groups:
             shown = tuple(" = ".join(f"{split}/{name}" for split, name in places[:3]) for places in groups)
             yield Finding(kind, False, f"{len(groups)} {text}", shown)
+
+
+def _near(tallies: Mapping[str, Tally]) -> Iterable[Finding]:
+    """Pictures that are much like one in train; those that are the same to the pixel are `_copies`'."""
+    train = tallies.get("train", Tally())
+    for split, one in tallies.items():
+        if split == "train":
+            continue
+        alike, where = likeness.nearest(one.thumbnails, train.thumbnails)
+        copied = np.isin(np.array(one.hashes, np.int64), np.array(train.hashes, np.int64))
+        near = [int(i) for i in np.argsort(-alike, kind="stable") if alike[i] >= likeness.NEAR and not copied[i]]
+        if near:
+            pairs = tuple(f"{split}/{one.names[i]} ~ train/{train.names[where[i]]}" for i in near)
+            text = (
+                f"{len(near)} of {len(one.names)} pictures of {split} show nearly what one in train shows (likeness "
+                f"{alike[near[0]]:.2f} at most; 1 is a copy), so that a score there flatters; keep what was taken together on "
+                "one side, kerasseg prepare --group_by=EXPRESSION or train --holdout=EXPRESSION"
+            )
+            yield Finding("near", False, text, pairs)
 
 
 def _pictures(tallies: Mapping[str, Tally]) -> Iterable[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kerasseg.data import likeness
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.splits import Example, Split
 from kerasseg.errors import InputError
@@ -24,6 +25,7 @@ class Tally:
         counts: A row a picture: pixels of each id, (256,) int64.
         sizes: (height, width) -> pictures.
         hashes: Of each picture's pixels.
+        thumbnails: Of each picture, as `likeness` compares them.
         colors: For each picture, class -> mean colour (3,) where it has enough pixels.
         refused: (name, error) of those that could not.
         examples: How many pictures the split has, whether they were looked at or not.
@@ -34,6 +36,7 @@ class Tally:
     counts: list[np.ndarray] = field(default_factory=list)
     sizes: Counter = field(default_factory=Counter)
     hashes: list[int] = field(default_factory=list)
+    thumbnails: list[np.ndarray] = field(default_factory=list)
     colors: list[dict[int, np.ndarray]] = field(default_factory=list)
     refused: list[tuple[str, InputError]] = field(default_factory=list)
     examples: int = 0
@@ -46,6 +49,7 @@ class Tally:
         self.counts.append(counts)
         self.sizes[example.labels.shape] += 1
         self.hashes.append(zlib.crc32(example.image.tobytes(), hash(example.image.shape) & 0xFFFFFFFF))
+        self.thumbnails.append(likeness.thumbnail(example.image))
         self.colors.append(_colors(example))
 
     @property

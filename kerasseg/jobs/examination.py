@@ -1,5 +1,6 @@
 """What is in a data set and what is wrong with it, as a report and a page."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -88,10 +89,10 @@ def _suspicious(dataset: Dataset, found: Health) -> list[Shown]:
     for one in found.findings:
         for file in one.files:
             for split, tallied in found.tallies.items():
-                parts = [*file.split(" = "), file.split(" (")[0]]
+                parts = [*re.split(" [=~] ", file), file.split(" (")[0]]
                 names = {part.removeprefix(f"{split}/") for part in parts}
                 for name in sorted(names & set(tallied.names)):
-                    if len(shown) < SUSPICIOUS and one.kind in ("shared", "twice", "unlabelled_pictures", "exchanged"):
+                    if len(shown) < SUSPICIOUS and one.kind in ("shared", "near", "twice", "unlabelled_pictures", "exchanged"):
                         example = dataset.split(split)[dataset.split(split).names.index(name)]
                         picture = coloring.overlay(example.image, example.labels, dataset.class_names)
                         shown.append(Shown(f"{one.kind}: {split}/{name}", picture))

@@ -39,6 +39,7 @@ def join(earlier: dict, report: dict) -> dict:
         raise InputError("the earlier comparison is not one; give a compare.json that kerasseg.compare wrote")
     for what, there, here in (
         *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
+        ("holdout", *(one["shared_settings"].get("holdout", "") for one in (earlier, report))),
         *((name, value, report["shared_settings"].get(name)) for name, value in earlier["shared_settings"].items()),
     ):
         if there != here and what not in (*APART, "precision"):  # not every CPU can train in bfloat16
@@ -97,10 +98,11 @@ def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     for row in rows:
         weights.setdefault(row["weights"], []).append(f"`{row['model']}`")
     sources = "; ".join(f"`{source}` for {', '.join(models)}" for source, models in weights.items())
+    held = f" (held out by '{settings['holdout']}')" if settings.get("holdout") else ""
     text = (
-        f"{report['dataset']} {report['split']}, {report['pictures']} pictures at the labels' own resolution, one scale; the "
-        f"same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and half their range, "
-        f"without of one seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
+        f"{report['dataset']} {report['split']}{held}, {report['pictures']} pictures at the labels' own resolution, one scale; "
+        f"the same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and half their "
+        f"range, without of one seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
         "seed, without evaluation"
     )
     backends = sorted({row["backend"] for row in rows} - {""})

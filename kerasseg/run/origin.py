@@ -1,5 +1,6 @@
 """What a run was trained on: held against a data set before anything of it is scored, calibrated on or gone on with."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -72,8 +73,14 @@ def load_data(
     Raises:
         InputError: the data set differs and `other_data` does not allow it, or cannot be loaded.
     """
-    dataset = load_for_run(run.config, data_dir=data_dir)
-    found = differences(run.class_names, run.data, dataset, splits=splits)
+    try:
+        dataset, found = load_for_run(run.config, data_dir=data_dir), []
+    except InputError as error:
+        if not (run.config.holdout and other_data):
+            raise
+        dataset = load_for_run(dataclasses.replace(run.config, holdout=""), data_dir=data_dir)
+        found = [f"nothing is held out ({error})"]
+    found += differences(run.class_names, run.data, dataset, splits=splits)
     if found and not other_data:
         raise InputError(
             f"this is not the data that {run.directory.path} was trained on: {'; '.join(found)}; "
@@ -81,6 +88,8 @@ def load_data(
         )
     if found:
         log(f"other data than the run was trained on: {'; '.join(found)}")
+    if dataset.held and set(splits) != {"test"}:
+        log(dataset.held)
     return dataset, found
 
 

@@ -111,6 +111,8 @@ def story(
         facts = {"val mIoU": f"{100 * best.scores['miou']:.2f} %", "best epoch": f"{best.epoch} of {run.config.epochs}"}
     if data:
         facts |= {f"{split} pictures": f"{count:,}" for split, count in data["pictures"].items()}
+    if run.config.holdout:
+        facts["val, held out by"] = run.config.holdout
     shown_as = "{}x{}".format(*run.eval_size) + (", grey" if run.spec.channels == 1 else "")
     facts |= {"classes": str(run.num_classes), "input, evaluated": shown_as}
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if version)

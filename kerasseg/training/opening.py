@@ -65,6 +65,8 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
     """
     admission.check_accept(accept)
     dataset = datasets.load_for_run(config)
+    if dataset.held:
+        log(dataset.held)
     splits = dataset.split("train"), dataset.split("val")
     config = _with_batch_size(config, len(splits[0]), log)
     run = resolve(config, dataset.class_names, workdir=workdir)

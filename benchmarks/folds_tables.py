@@ -1,0 +1,61 @@
+"""The tables of drives that were held out and of pictures that are alike, from results/*.json."""
+
+from pathlib import Path
+
+from int8_tables import percent
+
+from kerasseg import files
+
+METHOD = (
+    "CamVid's drives 0001TP, 0006R0 and 0016E5, each held out of training with all its pictures of train and val, and then the "
+    "validation split; nothing else of val is trained on. Best evaluated epoch by these pictures, in brackets the last one, "
+    "which nothing was chosen by; plain: val, whose drive is in train."
+)
+
+
+def folds_table(results: Path) -> str:
+    """Held-out scores, a row a model and variant; a sentence where there are none."""
+    path = results / "folds.json"
+    if not path.is_file():
+        return "No drive has been held out for this page yet."
+    rows = files.read_json(path)["rows"]
+    drives = sorted({fold["drive"] for row in rows for fold in row["folds"]})
+    lines = [
+        f"| model | settings | seed | {' | '.join(drives)} | mean | plain val |",
+        f"|---|---|---:|{'---:|' * len(drives)}---:|---:|",
+    ]
+    for row in rows:
+        there = {fold["drive"]: fold for fold in row["folds"]}
+        cells = [_cell(there.get(drive)) for drive in drives]
+        mean = percent(row["mean"]) if len(there) == 3 else ""  # of fewer it would be another average a row
+        name = f"{row['name']}: `{row['extra']}`" if row["name"] else "the recipe's"
+        lines.append(f"| `{row['model']}` | {name} | {row['seed']} | {' | '.join([*cells, mean, _cell(row['plain'])])} |")
+    return "\n".join([*lines, "", " ".join([METHOD, *_lacking(rows), *_made(rows)])])
+
+
+def _cell(fold: dict | None) -> str:
+    return f"{percent(fold['miou'])} ({percent(fold['last_miou'])})" if fold else ""
+
+
+def _lacking(rows: list[dict]) -> list[str]:
+    """Says of which drives mIoU is over fewer classes."""
+    over = {fold["drive"]: fold["over"] for row in rows for fold in row["folds"] if "no pixel" in fold["over"]}
+    return [f"{drive}: over {text}." for drive, text in sorted(over.items())]
+
+
+def _made(rows: list[dict]) -> list[str]:
+    by = sorted({f"{row['epochs']} epochs, {row['precision']}, {row['backend']}, {row['cpu']}" for row in rows})
+    return [f"{'; '.join(by)}."]
+
+
+def likeness_lines(results: Path) -> str:
+    """What the threshold of near copies was chosen by."""
+    found = files.read_json(results / "likeness.json")
+    lines = [
+        f"- {one['what']}: {one['near']} of {one['pictures']} reach {found['near']}; {one['least']:.2f} to {one['most']:.2f}"
+        for one in found["sets"]
+    ]
+    return "\n".join([*lines, "", f"{found['method']}."])
+
+
+BLOCKS = {"folds": folds_table, "likeness": likeness_lines}
