@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 from kerasseg import files
-from kerasseg.reports import comparison
+from kerasseg.reports import comparison, seeds
 
 
 def paper_table(results: Path) -> str:
@@ -24,13 +24,13 @@ def cut_table(results: Path) -> str:
         cells = [f"{100 * row['change']:+.1f} %", _change(first, row, lambda one: one["macs"]["total"])]
         cells += [_change(first, row, lambda one: one["files"]["int8"]["latency"]["median_ms"])]
         cells += [_change(first, row, lambda one: one["files"]["int8"]["arena"]["total_bytes"])]
-        cells += [_points(first, row, _float), _points(first, row, _int8), _decoder(row)]
+        cells += [
+            seeds.paired_difference(comparison.by_seed(row), comparison.by_seed(first)),
+            _points(first, row, _int8),
+            _decoder(row),
+        ]
         lines.append(f"| `{row['model']}` | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _float(row: dict) -> float:
-    return statistics.mean(comparison.mious(row, "float"))
 
 
 def _int8(row: dict) -> float:

@@ -48,6 +48,8 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, t
     assert "files" not in second
     trained = json.loads((runs[0] / "report.json").read_text())["history"]
     one, two = (epoch["seconds"] for epoch in trained)
+    last = trained[-1]["val_miou"]
+    assert [seed["last_miou"] for seed in first["seeds"]] == [last, last]
     assert first["train_seconds"] == one + two > 0  # two epochs, whose median is their mean
     assert (first["parameters"], first["change"]) == (17_470, 0)
     assert "learning_rate" not in report["shared_settings"]
@@ -58,9 +60,11 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, t
     table = (tmp_path / "compare.md").read_text()
     assert table in result.stdout
     assert "Backbone weights: `none` for `short`, `short`." in table
-    assert f"| `short` | 96x96 | 17,470 | +0.00 % | 0.00 | {100 * scored:.2f} ± 0.00 % |  | " in table
+    assert (
+        f"| `short` | 96x96 | 17,470 | +0.00 % | 0.00 | {100 * scored:.2f} ± 0.00 % | {100 * last:.2f} ± 0.00 % |  | " in table
+    )
     header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
-    assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,int8_miou")
+    assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,float_miou_deviation,int8_miou")
     assert [line.split(",")[:3] for line in lines] == [["short", "96", "96"]] * 2
     for name in ("tradeoffs.svg", "classes.svg", "pictures.png"):
         assert (tmp_path / name).stat().st_size > 1000

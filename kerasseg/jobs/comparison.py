@@ -146,6 +146,8 @@ def _row(group: list[Finished], split: Split, log: Log) -> dict:
     seeds = []
     for one in group:
         result = {"seed": one.run.config.seed, "best_epoch": one.report["best_epoch"], "float": one.report["scores"]}
+        if (last := one.report["history"][-1].get("val_miou")) is not None:
+            result["last_miou"] = last  # chosen by nobody
         for recipe in RECIPES[1:]:
             path = _file(one, recipe)
             if path:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from kerasseg.errors import InputError
-from kerasseg.reports import tables
+from kerasseg.reports import seeds, tables
 
 RECIPES = ("float32", "int8", "int8_qat")
 SETTINGS = ("size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "class_weights", "dice_weight")
@@ -88,8 +88,8 @@ def markdown(report: dict) -> str:
 def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     """Titles of the columns, cells a row, and how the numbers came to be."""
     columns = (
-        "model", "input", "parameters", "change", "GMAC", "float mIoU", "against the first", "int8", "int8 QAT", "int8 file",
-        "float32", "int8 time", "arena", "trained for",
+        "model", "input", "parameters", "change", "GMAC", "float mIoU", *["last epoch"] * _knows_last(report),
+        "against the first", "int8", "int8 QAT", "int8 file", "float32", "int8 time", "arena", "trained for",
     )  # fmt: skip
     settings, rows = report["shared_settings"], report["rows"]
     timing = next((file["latency"] for row in rows for file in row.get("files", {}).values()), None)
@@ -101,9 +101,10 @@ def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     held = f" (held out by '{settings['holdout']}')" if settings.get("holdout") else ""
     text = (
         f"{report['dataset']} {report['split']}{held}, {report['pictures']} pictures at the labels' own resolution, one scale; "
-        f"the same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and half their "
-        f"range, without of one seed. Backbone weights: {sources}. Trained for: epochs times the median epoch of the first "
-        "seed, without evaluation"
+        f"the same for every row: {described}; {report['selection']}. With ± it is the mean of several seeds and their "
+        "standard deviation, without of one seed. Against the first: points, seed by seed, and in brackets the 95 % interval "
+        "of the mean (Student's t), which holds 0 where the seeds do not tell the rows apart. "
+        f"Backbone weights: {sources}. Trained for: epochs times the median epoch of the first seed, without evaluation"
     )
     backends = sorted({row["backend"] for row in rows} - {""})
     text += f" ({', '.join([*backends, settings.get('precision', '')]).strip(', ')})." if backends else "."
@@ -119,12 +120,21 @@ def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     if report.get("joined"):
         seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['precision']}, {one['cpu']})" for one in report["joined"])
         text += f" Joined later, scored and not timed: seed {seeds}."
-    return columns, [_cells(row, rows[0]) for row in rows], text
+    return columns, [_cells(row, rows[0], with_last=_knows_last(report)) for row in rows], text
 
 
-def _cells(row: dict, first: dict) -> list[str]:
+def _knows_last(report: dict) -> bool:
+    return any("last_miou" in seed for row in report["rows"] for seed in row["seeds"])
+
+
+def by_seed(row: dict) -> dict[int, float]:
+    """Seed -> the mIoU of float, 0..1."""
+    return {seed["seed"]: seed["float"]["miou"] for seed in row["seeds"]}
+
+
+def _cells(row: dict, first: dict, *, with_last: bool) -> list[str]:
     files = row.get("files", {})
-    reached = statistics.mean(mious(row, "float")) - statistics.mean(mious(first, "float"))
+    last = [seed["last_miou"] for seed in row["seeds"] if "last_miou" in seed]
     int8 = files.get("int8", files.get("int8_qat"))
     return [
         f"`{row['model']}`",
@@ -132,22 +142,17 @@ def _cells(row: dict, first: dict) -> list[str]:
         f"{row['parameters']:,}",
         f"{100 * row['change']:+.2f} %",
         f"{row['macs']['total'] / 1e9:.2f}",
-        _spread(mious(row, "float")),
-        "" if row is first else f"{100 * reached:+.2f}",
-        _spread(mious(row, "int8")),
-        _spread(mious(row, "int8_qat")),
+        seeds.mean_and_deviation(mious(row, "float")),
+        *[seeds.mean_and_deviation(last)] * with_last,
+        "" if row is first else seeds.paired_difference(by_seed(row), by_seed(first)),
+        seeds.mean_and_deviation(mious(row, "int8")),
+        seeds.mean_and_deviation(mious(row, "int8_qat")),
         f"{int8['bytes'] / 1024:,.0f} KiB" if int8 else "",
         f"{files['float32']['latency']['median_ms']:.1f} ms" if "float32" in files else "",
         f"{int8['latency']['median_ms']:.1f} ms" if int8 else "",
         f"{int8['arena']['total_bytes'] / 1024:,.0f} KiB" if int8 and "arena" in int8 else "",
         f"{row['train_seconds'] / 60:.0f} min" if row["train_seconds"] else "",
     ]
-
-
-def _spread(shares: list[float]) -> str:
-    if len(shares) < 2:
-        return "".join(f"{100 * share:.2f} %" for share in shares)
-    return f"{100 * statistics.mean(shares):.2f} ± {50 * (max(shares) - min(shares)):.2f} %"
 
 
 def table_csv(report: dict) -> str:
@@ -160,6 +165,7 @@ def table_csv(report: dict) -> str:
         for recipe in ("float", *RECIPES[1:]):
             shares = mious(row, recipe)
             line |= {f"{recipe}_miou": statistics.mean(shares) if shares else ""}
+            line |= {f"{recipe}_miou_deviation": statistics.stdev(shares) if len(shares) > 1 else ""}
         for recipe in RECIPES:
             file = files.get(recipe)
             line |= {f"{recipe}_bytes": file["bytes"] if file else ""}
