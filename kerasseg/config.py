@@ -58,6 +58,9 @@ class TrainConfig:
     ce_weight: float = setting(1.0, "factor of the cross-entropy term of the loss")
     dice_weight: float = setting(0.0, "factor of the soft Dice term of the loss")
     lovasz_weight: float = setting(0.0, "factor of the Lovasz-softmax term of the loss")
+    teacher: str = setting("", "finished run directory of a model whose outputs this one learns, too (distillation)", path=True)
+    distill_weight: float = setting(0.0, "factor of the divergence from the teacher in the loss; 0 takes 1 where there is one")
+    distill_temperature: float = setting(1.0, "divides the logits of both before they are compared; more: softer")
     scale_min: float = setting(0.6, "smallest random scale")
     scale_max: float = setting(1.6, "largest random scale")
     flip: bool = setting(True, "flip half of the images left to right")
@@ -92,6 +95,10 @@ class TrainConfig:
             )
         if self.ce_weight + self.dice_weight + self.lovasz_weight <= 0:
             raise InputError("ce_weight, dice_weight and lovasz_weight are all 0; give at least one of them")
+        if not self.distill_temperature > 0:
+            raise InputError(f"distill_temperature={self.distill_temperature} is not positive; give one such as 1 or 2")
+        if not self.teacher and (self.distill_weight or self.distill_temperature != 1):
+            raise InputError("distill_weight and distill_temperature need a teacher; give --teacher=RUN_DIR, or leave them out")
         for field in dataclasses.fields(self):
             choices = field.metadata["choices"]
             if choices and getattr(self, field.name) not in choices:
@@ -101,7 +108,7 @@ class TrainConfig:
 _AT_LEAST = {
     "epochs": 1, "batch_size": 0, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
     "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
-    "cache_mib": 0, "workers": 0, "backbone_lr_factor": 0,
+    "cache_mib": 0, "workers": 0, "backbone_lr_factor": 0, "distill_weight": 0,
 }  # fmt: skip
 
 
@@ -118,7 +125,7 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 
 def for_report(config: TrainConfig) -> dict[str, Any]:
     """`to_json` without the names of this machine's folders, for reports that others read."""
-    names = {name: Path(getattr(config, name)).name for name in ("backbone_weights", "init_weights")}
+    names = {name: Path(getattr(config, name)).name for name in ("backbone_weights", "init_weights", "teacher")}
     return to_json(config) | names | {"data_dir": ""}
 
 

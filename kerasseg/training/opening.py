@@ -17,7 +17,7 @@ from kerasseg.errors import InputError
 from kerasseg.models import check_size, get_spec
 from kerasseg.run import directory, histogram, origin
 from kerasseg.run.directory import Run, RunDir
-from kerasseg.training import admission, backends, hosts
+from kerasseg.training import admission, backends, distillation, hosts
 from kerasseg.training.admission import Admitted
 
 BATCH_SIZE = 8  # where none is asked and there are as many pictures
@@ -70,7 +70,8 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
     run = resolve(config, dataset.class_names, workdir=workdir)
     if hosts.is_first():
         directory.refuse_other(run)
-    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with())
+    teacher = distillation.find(config, dataset, workdir=workdir, log=log)
+    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with(), teacher=teacher)
     if hosts.is_first():
         _go_on(run, dataset, log)
         files.remove_leftovers(workdir)
@@ -94,7 +95,7 @@ def agreed(opened: Opened) -> Opened:
     """
     run = opened.run
     asked = {name: value for name, value in config_lib.to_json(run.config).items() if name not in directory.HARMLESS}
-    mine = json.loads(json.dumps(asked | {"class names": run.class_names, "data": run.data}))
+    mine = json.loads(json.dumps(asked | {"class names": run.class_names, "data": run.data, "teacher": run.teacher}))
     theirs, pixels, resumes = hosts.shared([mine, opened.admitted.pixels.sum(0).tolist(), opened.resumes])
     directory.refuse_different(
         theirs, mine, holds="the first process trains", instead="the same files where this one looks for them"
@@ -130,10 +131,10 @@ def _with_batch_size(config: TrainConfig, examples: int, log: Log) -> TrainConfi
 
 
 def _go_on(run: Run, dataset: datasets.Dataset, log: Log) -> None:
-    """Holds data and backend against those that the run in the directory was begun with.
+    """Holds data, teacher and backend against those that the run in the directory was begun with.
 
     Raises:
-        InputError: the data is another.
+        InputError: the data or the teacher is another.
     """
     if not run.directory.config.exists():
         return
@@ -144,6 +145,7 @@ def _go_on(run: Run, dataset: datasets.Dataset, log: Log) -> None:
             f"{run.directory.path} was begun on other data: {'; '.join(found)}; give the data it was begun on to resume it, "
             f"or another --workdir, where --init_weights={run.directory.best_weights} starts from what it has learned"
         )
+    distillation.refuse_other(begun, run)
     before, now = (" and ".join((one.made_with or {}).values()) for one in (begun, run))
     if before and before != now:
         log(f"begun with {before}, goes on with {now}: the weights will not be those of an undisturbed run")
