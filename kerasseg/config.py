@@ -65,6 +65,9 @@ class TrainConfig:
     scale_max: float = setting(1.6, "largest random scale")
     flip: bool = setting(True, "flip half of the images left to right")
     color: float = setting(0.2, "strength of random brightness, contrast and saturation; 0 for none")
+    rare_paste: float = setting(
+        0.0, "share of the crops into which a rare class is pasted from another training picture; 0 for none"
+    )
     train_examples: int = setting(0, "use the first so many training examples; 0 for all")
     val_examples: int = setting(0, "use the first so many validation examples; 0 for all")
     eval_every: int = setting(1, "epochs from one evaluation on the validation split to the next")
@@ -89,6 +92,8 @@ class TrainConfig:
         check_seed(self.seed)
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate={self.learning_rate} is not positive; give one such as 5e-4")
+        if not 0 <= self.rare_paste <= 1:
+            raise InputError(f"rare_paste={self.rare_paste} is no share; give 0 to 1")
         if not 0 < self.scale_min <= self.scale_max:
             raise InputError(
                 f"scale_min={self.scale_min}, scale_max={self.scale_max} is no range; give 0 < scale_min <= scale_max"

@@ -11,7 +11,7 @@ import numpy as np
 from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
-from kerasseg.data import datasets
+from kerasseg.data import datasets, pasting
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.models import check_size, get_spec
@@ -76,6 +76,10 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
         _go_on(run, dataset, log)
         files.remove_leftovers(workdir)
     admitted = admission.admit(dataset, run, accept=accept, log=log)
+    if config.rare_paste:
+        donors = splits[0].donors = pasting.donors(admitted.pixels, num_classes=run.num_classes)
+        rare = ", ".join(dataset.class_names[i] for i in donors.classes)
+        log(f"rare, and pasted into {100 * config.rare_paste:.0f} % of the crops: {rare}")
     return Opened(run, splits, admitted, resumes=run.directory.checkpoint.exists())
 
 
@@ -88,7 +92,7 @@ def write(opened: Opened) -> None:
 
 
 def agreed(opened: Opened) -> Opened:
-    """The same training in every process, with the pixels a class that the first one counted.
+    """The same training in every process, with the pixels a class, and the rare ones, that the first one counted.
 
     Raises:
         InputError: this process was given other settings or data than the first.
@@ -96,12 +100,15 @@ def agreed(opened: Opened) -> Opened:
     run = opened.run
     asked = {name: value for name, value in config_lib.to_json(run.config).items() if name not in directory.HARMLESS}
     mine = json.loads(json.dumps(asked | {"class names": run.class_names, "data": run.data, "teacher": run.teacher}))
-    theirs, pixels, resumes = hosts.shared([mine, opened.admitted.pixels.sum(0).tolist(), opened.resumes])
+    train, counted = opened.splits[0], opened.admitted.pixels.sum(0).tolist()
+    donors = dataclasses.asdict(train.donors) if train.donors else None
+    theirs, pixels, resumes, donors = hosts.shared([mine, counted, opened.resumes, donors])
     directory.refuse_different(
         theirs, mine, holds="the first process trains", instead="the same files where this one looks for them"
     )
     if hosts.is_first():
         return opened
+    train.donors = pasting.Donors(**donors) if donors else None
     admitted = dataclasses.replace(opened.admitted, pixels=np.array([pixels], np.int64))
     return dataclasses.replace(opened, admitted=admitted, resumes=resumes)
 
