@@ -52,8 +52,8 @@ def train(
     Raises:
         InputError: bad settings or data, another run in `workdir`, or a loss that is not finite.
     """
-    folders = {name: getattr(config, name) for name in ("data_dir", "teacher")}
-    config = dataclasses.replace(config, **{name: str(Path(folder).resolve()) for name, folder in folders.items() if folder})
+    data_dir, teacher = (str(Path(folder).resolve()) if folder else "" for folder in (config.data_dir, config.teacher))
+    config = dataclasses.replace(config, data_dir=data_dir, teacher=teacher)
     path = Path(workdir)
     with contextlib.ExitStack() as while_it_lasts:
         with hosts.together("opening the run"):
