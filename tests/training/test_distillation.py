@@ -88,8 +88,8 @@ def test_a_student_learns_and_its_teacher_does_not(channels, theirs):
     keras.utils.set_random_seed(1)
     logits = _network(channels=channels, seed=1)(grey.fitted(images, channels).astype(np.float32), training=True)
     lesson = teacher(grey.fitted(images, theirs).astype(np.float32), training=False)
-    apart = float(distillation.divergence(lesson, logits, temperature=2.0))
-    wrong = float(keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits))
+    apart = ops.convert_to_numpy(distillation.divergence(lesson, logits, temperature=2.0))
+    wrong = ops.convert_to_numpy(keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits))
     assert fitted["divergence"][0] == pytest.approx(apart, rel=1e-4)
     assert fitted["loss"][0] == pytest.approx(wrong + 0.5 * apart, rel=1e-4)
     assert fitted["divergence"][-1] < 0.5 * fitted["divergence"][0]
@@ -172,23 +172,14 @@ def test_data_that_the_teacher_was_not_trained_on_is_said(tmp_path):
 @pytest.fixture(scope="module")
 def taught(short, short_run):
     """Settings of a run that `short_run` teaches."""
-    return dataclasses.replace(short, epochs=2, val_examples=2, eval_size=(64, 64), teacher=str(short_run))
+    return dataclasses.replace(short, val_examples=2, eval_size=(64, 64), teacher=str(short_run))
 
 
 @pytest.mark.slow
-def test_a_taught_run_goes_on_with_its_teacher_alone(taught, short_run, tmp_path, monkeypatch):
-    """Stopped after one epoch; refused with no teacher, or another; then finished with the same one from another place."""
-    workdir, real = tmp_path / "run", files.replacing
-
-    def dies_at_the_second_checkpoint(path):
-        if path.name == "checkpoint.npz" and path.exists():
-            raise KeyboardInterrupt
-        return real(path)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(files, "replacing", dies_at_the_second_checkpoint)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(taught, workdir=workdir)
+def test_a_taught_run_goes_on_with_its_teacher_alone(taught, short_run, tmp_path):
+    """Refused with no teacher, or another; the same one may lie elsewhere."""
+    workdir = tmp_path / "run"
+    training.train(taught, workdir=workdir)
     for other in (dataclasses.replace(taught, teacher=""), _copied(taught, tmp_path / "changed", changed=True)):
         with pytest.raises(
             InputError, match=r"was begun with another teacher \(weights .*; give --teacher=.* as it was to resume"
@@ -196,13 +187,13 @@ def test_a_taught_run_goes_on_with_its_teacher_alone(taught, short_run, tmp_path
             training.train(other, workdir=workdir)
     lines = []
     training.train(_copied(taught, tmp_path / "moved", changed=False), workdir=workdir, log=lines.append)
-    assert "resuming after epoch 1 of 2" in lines
+    assert "resuming after epoch 1 of 1" in lines
     with np.load(workdir / "checkpoint.npz") as ours, np.load(short_run / "checkpoint.npz") as theirs:
         assert set(ours) == set(theirs)  # nothing of the teacher
     report = files.read_json(workdir / "report.json")
     assert report["teacher"]["weights_sha256"] == files.sha256(short_run / "best.weights.h5")
     assert report["config"]["teacher"] == "moved"
-    assert all(row["divergence"] > 0 for row in report["history"])
+    assert report["history"][0]["divergence"] > 0
     with pytest.raises(
         InputError, match=r"with another teacher \(no teacher there, weights .* asked\); give no --teacher to resume"
     ):
@@ -225,13 +216,13 @@ def test_a_grey_student_learns_from_colours_under_every_backend(backend, short_r
     pytest.importorskip(backend)
     flags = (
         "train", "--model=short", "--dataset=shapes", "--size=64,64", "--eval_size=64,64", "--backbone_weights=none",
-        "--epochs=2", "--train_examples=8", "--val_examples=2", "--batch_size=4", "--channels=1", f"--teacher={short_run}",
-        f"--workdir={tmp_path / 'run'}", "--workers=1",
+        "--epochs=1", "--train_examples=8", "--val_examples=2", "--batch_size=4", "--channels=1", f"--teacher={short_run}",
+        f"--workdir={tmp_path / 'run'}",
         *(("--devices=all", "--precision=mixed_bfloat16", f"--compile_cache={tmp_path}") if backend == "jax" else ()),
     )  # fmt: skip
     result = command(
         "-c", WITH_SHORT, *flags, KERAS_BACKEND=backend, XLA_FLAGS="--xla_force_host_platform_device_count=2"
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "epoch 2/2: loss" in result.stdout
-    assert [row["divergence"] > 0 for row in files.read_json(tmp_path / "run" / "report.json")["history"]] == [True, True]
+    assert "epoch 1/1: loss" in result.stdout
+    assert files.read_json(tmp_path / "run" / "report.json")["history"][0]["divergence"] > 0
