@@ -48,8 +48,8 @@ def find(config: TrainConfig, dataset: Dataset, *, workdir: Path, log: Callable[
         check_size(config.size, output_stride=run.output_stride)
     except InputError as error:
         raise InputError(f"--teacher={path} cannot see these crops: {error}") from None
-    for difference in origin.differences(run.class_names, run.data, dataset, splits=("train", "val")):
-        log(f"the teacher was trained on other data: {difference}")
+    if found := origin.differences(run.class_names, run.data, dataset, splits=("train", "val")):
+        log(f"the teacher was trained on other data: {'; '.join(found)}")
     return {"model": run.config.model, "weights_sha256": files.sha256(run.directory.best_weights)}
 
 
