@@ -258,9 +258,8 @@ class _Training:
                 values[i] = arrays[name]
 
         self.progress = checkpoint.restore(self.directory.checkpoint, take, otherwise="train in another --workdir")
-        journal.write_table(
-            self.run, self.progress.history
-        )  # a kill may have come between the checkpoint and the table made from it
+        # A kill may have come between the checkpoint and the table made from it.
+        journal.write_table(self.run, self.progress.history)
 
     def _page(self) -> None:
         """Writes the page of the run, as far as it is."""
