@@ -58,10 +58,16 @@ class TrainConfig:
     ce_weight: float = setting(1.0, "factor of the cross-entropy term of the loss")
     dice_weight: float = setting(0.0, "factor of the soft Dice term of the loss")
     lovasz_weight: float = setting(0.0, "factor of the Lovasz-softmax term of the loss")
+    teacher: str = setting("", "finished run directory of a model whose outputs this one learns, too (distillation)", path=True)
+    distill_weight: float = setting(0.0, "factor of the divergence from the teacher in the loss; 0 takes 1 where there is one")
+    distill_temperature: float = setting(1.0, "divides the logits of both before they are compared; more: softer")
     scale_min: float = setting(0.6, "smallest random scale")
     scale_max: float = setting(1.6, "largest random scale")
     flip: bool = setting(True, "flip half of the images left to right")
     color: float = setting(0.2, "strength of random brightness, contrast and saturation; 0 for none")
+    rare_paste: float = setting(
+        0.0, "share of the crops into which a rare class is pasted from another training picture; 0 for none"
+    )
     train_examples: int = setting(0, "use the first so many training examples; 0 for all")
     val_examples: int = setting(0, "use the first so many validation examples; 0 for all")
     holdout: str = setting(
@@ -89,12 +95,18 @@ class TrainConfig:
         check_seed(self.seed)
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate={self.learning_rate} is not positive; give one such as 5e-4")
+        if not 0 <= self.rare_paste <= 1:
+            raise InputError(f"rare_paste={self.rare_paste} is no share; give 0 to 1")
         if not 0 < self.scale_min <= self.scale_max:
             raise InputError(
                 f"scale_min={self.scale_min}, scale_max={self.scale_max} is no range; give 0 < scale_min <= scale_max"
             )
         if self.ce_weight + self.dice_weight + self.lovasz_weight <= 0:
             raise InputError("ce_weight, dice_weight and lovasz_weight are all 0; give at least one of them")
+        if not self.distill_temperature > 0:
+            raise InputError(f"distill_temperature={self.distill_temperature} is not positive; give one such as 1 or 2")
+        if not self.teacher and (self.distill_weight or self.distill_temperature != 1):
+            raise InputError("distill_weight and distill_temperature need a teacher; give --teacher=RUN_DIR, or leave them out")
         for field in dataclasses.fields(self):
             choices = field.metadata["choices"]
             if choices and getattr(self, field.name) not in choices:
@@ -104,7 +116,7 @@ class TrainConfig:
 _AT_LEAST = {
     "epochs": 1, "batch_size": 0, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
     "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
-    "cache_mib": 0, "workers": 0, "backbone_lr_factor": 0,
+    "cache_mib": 0, "workers": 0, "backbone_lr_factor": 0, "distill_weight": 0,
 }  # fmt: skip
 
 
@@ -121,7 +133,7 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 
 def for_report(config: TrainConfig) -> dict[str, Any]:
     """`to_json` without the names of this machine's folders, for reports that others read."""
-    names = {name: Path(getattr(config, name)).name for name in ("backbone_weights", "init_weights")}
+    names = {name: Path(getattr(config, name)).name for name in ("backbone_weights", "init_weights", "teacher")}
     return to_json(config) | names | {"data_dir": ""}
 
 

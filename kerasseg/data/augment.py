@@ -1,5 +1,7 @@
 """Random scale, crop, flip and colour on an image and its labels, in NumPy and Pillow: the same under every Keras backend."""
 
+from typing import NamedTuple
+
 import numpy as np
 from PIL import Image
 
@@ -8,8 +10,16 @@ from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.letterbox import PAD_VALUE
 
 
+class Patch(NamedTuple):
+    """Pixels of one class that come over a crop: image (*size, 3) uint8, mask (*size) bool where it counts, and the class."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    class_id: int
+
+
 def augment(
-    image: np.ndarray, labels: np.ndarray, config: TrainConfig, *, random: np.random.Generator
+    image: np.ndarray, labels: np.ndarray, config: TrainConfig, *, random: np.random.Generator, patch: Patch | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """One training crop.
 
@@ -18,11 +28,15 @@ def augment(
         labels: (H, W) uint8.
         config: Gives size, scales, flip and colour.
         random: Decides the crop: the same state, the same crop.
+        patch: Comes over it before it is flipped and its colours change.
 
     Returns:
         image (*size, 3) uint8 and labels (*size) uint8; what lies outside the picture is 127 and 255.
     """
     image, labels = scale_crop(image, labels, size=config.size, scales=(config.scale_min, config.scale_max), random=random)
+    if patch:
+        image = np.where(patch.mask[..., None], patch.image, image)
+        labels = np.where(patch.mask, np.uint8(patch.class_id), labels)
     flips, factors = random.random() < 0.5, 1 + config.color * random.uniform(-1, 1, 3)
     if config.color:
         image = change_color(image, brightness=factors[0], contrast=factors[1], saturation=factors[2])
@@ -49,6 +63,13 @@ def scale_crop(
     scale = np.exp(random.uniform(*np.log(scales)))
     room = np.array(labels.shape) - np.array(size) / scale  # negative where the crop is larger
     top, left = random.random(2) * room
+    return sampled(image, labels, size=size, scale=scale, top=top, left=left)
+
+
+def sampled(
+    image: np.ndarray, labels: np.ndarray, *, size: tuple[int, int], scale: float, top: float, left: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crop of `scale_crop` with a given scale, whose corner lies at a given place of the picture, in its pixels."""
     # Pillow copies what it samples: of a large picture, only the rows and columns that the crop and its neighbours lie in.
     rows, columns = (_window(*at) for at in zip((top, left), np.array(size) / scale, labels.shape, strict=True))
     image, labels = image[rows, columns], labels[rows, columns]

@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasseg.data import cache, pairing, pictures
 from kerasseg.data.cache import Cache
+from kerasseg.data.pasting import Donors
 from kerasseg.data.pictures import Encoded, Source
 from kerasseg.errors import DataError, InputError
 
@@ -37,6 +38,7 @@ class Split:
         size_of: Position -> (height, width), without reading the picture; None where that cannot be.
         cache: Keeps examples in memory; None keeps none.
         sizes: Position -> (height, width), those that were looked at.
+        donors: Which of them have rare classes; None where nothing is pasted.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,7 @@ class Split:
     size_of: Callable[[int], tuple[int, int]] | None = None
     cache: Cache | None = None
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    donors: Donors | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -15,6 +15,7 @@ import numpy as np
 
 from kerasseg import grey
 from kerasseg.config import TrainConfig
+from kerasseg.data import pasting
 from kerasseg.data.augment import augment
 from kerasseg.data.cache import Cache
 from kerasseg.data.splits import Split
@@ -28,11 +29,12 @@ def crop(split: Split, config: TrainConfig, *, epoch: int, position: int) -> Cro
     """One example of an epoch, as (seed, epoch, position) alone decide. Where the model takes grey, it is made last.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or the picture that something is pasted from.
     """
     example = split[position]
     random = np.random.default_rng((config.seed, epoch, position))
-    image, labels = augment(example.image, example.labels, config, random=random)
+    patch = pasting.patch(split, config, epoch=epoch, position=position)
+    image, labels = augment(example.image, example.labels, config, random=random, patch=patch)
     return grey.fitted(image, get_spec(config.model, channels=config.channels).channels), labels
 
 
@@ -58,7 +60,7 @@ class Workers:
         share = split.cache.part(count) if split.cache else None
         limits = (share.decoded_bytes, share.encoded_bytes) if share else None
         try:
-            pickled = pickle.dumps((Split(split.names, split.read, split.size_of), config, limits))
+            pickled = pickle.dumps((Split(split.names, split.read, split.size_of, donors=split.donors), config, limits))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise InputError(
                 f"workers={count}: these pictures cannot be read by another process ({error}); give workers=0, or a data set "

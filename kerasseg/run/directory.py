@@ -11,8 +11,8 @@ from kerasseg.errors import InputError
 from kerasseg.models import ModelSpec, get_spec
 from kerasseg.run import lock
 
-# Where the data lies, how much of it stays in memory and who reads it change nothing.
-HARMLESS = ("data_dir", "cache_mib", "workers")
+# Where data and teacher lie, how much stays in memory and who reads it change nothing; what they are is kept otherwise.
+HARMLESS = ("data_dir", "teacher", "cache_mib", "workers")
 FORMAT = 1  # raised when an older run directory can no longer be read
 
 
@@ -91,6 +91,7 @@ class Run:
         output_stride: Input pixels to one of the deepest features.
         data: What it is trained on (`origin.describe`); None in a directory of version 0.1.
         made_with: Backend and versions that it was begun with; None likewise.
+        teacher: Model and SHA-256 of the weights that it learns from; None where there is no teacher.
     """
 
     directory: RunDir
@@ -100,6 +101,7 @@ class Run:
     output_stride: int
     data: dict[str, Any] | None = None
     made_with: dict[str, str] | None = None
+    teacher: dict[str, str] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -161,7 +163,7 @@ def create(run: Run) -> None:
         resolved = {"class_names": run.class_names, "eval_size": run.eval_size, "output_stride": run.output_stride}
         content = {
             "format": FORMAT, "config": config_lib.to_json(run.config), "resolved": resolved,
-            "data": run.data, "made_with": run.made_with,
+            "data": run.data, "made_with": run.made_with, "teacher": run.teacher,
         }  # fmt: skip
         files.write_json(run.directory.config, content)
 
@@ -192,4 +194,5 @@ def open_run(workdir: str | Path) -> Run:
         output_stride=resolved["output_stride"],
         data=stored.get("data"),
         made_with=stored.get("made_with"),
+        teacher=stored.get("teacher"),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,13 +16,16 @@ from kerasseg.run import checkpoint
 from kerasseg.run.directory import Run
 
 
-def load_trained(run: Run, *, size: tuple[int, int] | None = None, batch_size: int | None = 1) -> keras.Model:
-    """The model with the run's best weights, in float32.
+def load_trained(
+    run: Run, *, size: tuple[int, int] | None = None, batch_size: int | None = 1, precision: str = "float32"
+) -> keras.Model:
+    """The model with the run's best weights.
 
     Args:
         run: The run.
         size: (height, width) of its pictures; None takes the run's evaluation size.
         batch_size: Fixed, or None.
+        precision: Of `build_model`.
 
     Raises:
         InputError: the directory has no weights, or they are of another model.
@@ -34,21 +38,25 @@ def load_trained(run: Run, *, size: tuple[int, int] | None = None, batch_size: i
         )
     model = build_model(
         run.spec, size=size or run.eval_size, num_classes=run.num_classes, batch_size=batch_size,
-        bn_momentum=run.config.bn_momentum,
+        bn_momentum=run.config.bn_momentum, precision=precision,
     )  # fmt: skip
     load_weights(model, directory.best_weights)
     return model
 
 
-def load_hashed(run: Run) -> tuple[keras.Model, str]:
+def load_hashed(run: Run, **settings: Any) -> tuple[keras.Model, str]:
     """`load_trained`, and the SHA-256 of the weights that were loaded.
+
+    Args:
+        run: The run.
+        settings: Of `load_trained`.
 
     Raises:
         InputError: as there, or a training replaced the weights meanwhile.
     """
     path = run.directory.best_weights
     before = files.sha256(path) if path.exists() else ""
-    model = load_trained(run)
+    model = load_trained(run, **settings)
     if files.sha256(path) != before:
         raise InputError(f"{path} was replaced while it was read; wait until its training has ended")
     return model, before

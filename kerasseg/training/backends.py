@@ -1,6 +1,7 @@
 """What a training asks of its Keras backend: where to build, how to compile, and the faster kernels it has."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 
@@ -44,6 +45,24 @@ def building() -> AbstractContextManager:
     import jax
 
     return jax.default_device(jax.local_devices(backend="cpu")[0])
+
+
+def on_devices(variables: Sequence[keras.Variable], *, spread: bool) -> list:
+    """The values of variables that were made while `building`, where JAX trains: what does not change is moved once.
+
+    Args:
+        variables: Of a network.
+        spread: Whether Keras has them on several devices already.
+
+    Returns:
+        One array a variable; none under another backend, which has them there.
+    """
+    if keras.backend.backend() != "jax":
+        return []
+    import jax
+
+    values = [variable.value for variable in variables]
+    return values if spread else jax.device_put(values, jax.devices()[0])
 
 
 def unlimited() -> None:

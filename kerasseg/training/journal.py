@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import importlib.util
+import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,21 @@ def write(run: Run, told: Callable[[], "RunStory"], *, log: Callable[[str], None
     from kerasseg.reports import pages
 
     files.write_text(run.directory.page, pages.run(told()))
+
+
+def write_table(run: Run, history: Sequence[dict]) -> None:
+    """Writes history.csv.
+
+    Args:
+        run: Gets it.
+        history: A row an epoch. Seconds are left out: the same run, the same table.
+    """
+    names = ["epoch", "loss", *(["divergence"] if run.teacher else []), "learning_rate", "val_miou", "val_pixel_accuracy"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(history)
+    files.write_text(run.directory.history, text.getvalue())
 
 
 def _history(run: Run) -> list[dict[str, float | None]]:

@@ -1,9 +1,7 @@
 """The training run: fit an epoch, evaluate, save; and go on from there after any interruption."""
 
 import contextlib
-import csv
 import dataclasses
-import io
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +25,7 @@ from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
-from kerasseg.training import backends, callbacks, hosts, journal, losses, opening, schedules
+from kerasseg.training import backends, callbacks, distillation, hosts, journal, losses, opening, schedules
 from kerasseg.training.averaging import AveragingModel
 from kerasseg.training.opening import Opened
 from kerasseg.training.timing import InputWatch, Pace
@@ -54,8 +52,8 @@ def train(
     Raises:
         InputError: bad settings or data, another run in `workdir`, or a loss that is not finite.
     """
-    if config.data_dir:
-        config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).resolve()))
+    data_dir, teacher = (str(Path(folder).resolve()) if folder else "" for folder in (config.data_dir, config.teacher))
+    config = dataclasses.replace(config, data_dir=data_dir, teacher=teacher)
     path = Path(workdir)
     with contextlib.ExitStack() as while_it_lasts:
         with hosts.together("opening the run"):
@@ -69,7 +67,7 @@ def train(
             if hosts.is_first():
                 checkpoint.refuse_little_space(training.model, training.optimizer, path)
                 opening.write(opened)
-        training.workers = while_it_lasts.enter_context(pipeline.started_workers(opened.splits[0], opened.run.config))
+        training.workers = while_it_lasts.enter_context(pipeline.started_workers(opened.splits[0], training.fed))
         return training.run_epochs()
 
 
@@ -94,18 +92,22 @@ class _Training:
         spec, classes, momentum = run.spec, run.num_classes, config.bn_momentum
         model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
         fast = backends.with_fast_kernels(model)
-        self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
+        if run.teacher:
+            self.model = distillation.student(fast, distillation.load(run, log=log))
+        else:
+            self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
+        self.fed = dataclasses.replace(config, channels=self.model.inputs[0].shape[-1])  # colours for a grey one's teacher, too
         with hosts.alone():  # one process scores, on one device
             eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
             self.eval_model = backends.with_fast_kernels(eval_model)
             self.predict = trained.predictor(self.eval_model)
         if not self.resumes:
             if config.init_weights:
-                trained.load_weights(self.model, Path(config.init_weights))
+                trained.load_weights(fast, Path(config.init_weights))
             else:
-                backbone.load_weights(self.model, spec, source=config.backbone_weights)
+                backbone.load_weights(fast, spec, source=config.backbone_weights)
         if config.backbone_lr_factor == 0:
-            for layer in self.model.layers:
+            for layer in fast.layers:
                 layer.trainable = not backbone.owns(layer.name)  # its batch norms keep their statistics, too
         self.first_step = callbacks.FirstStep(log)
         steps = self.steps = len(self.train_split) // config.batch_size
@@ -127,7 +129,7 @@ class _Training:
         for epoch in range(self.progress.epoch, config.epochs):
             start = time.perf_counter()
             self.watch.start()
-            row: dict = {"epoch": epoch + 1, "loss": self._fit(epoch), "backend": backends.made_with()["backend"]}
+            row: dict = {"epoch": epoch + 1, **self._fit(epoch), "backend": backends.made_with()["backend"]}
             row["learning_rate"] = float(self.optimizer.learning_rate)
             row["seconds"] = time.perf_counter() - start  # without the evaluation
             self.log(pace.line(epoch + 1, seconds=row["seconds"], waited=self.watch.waited))
@@ -182,7 +184,8 @@ class _Training:
         if found is not None and epoch < epochs:
             self._page()
 
-    def _fit(self, epoch: int) -> float:
+    def _fit(self, epoch: int) -> dict[str, float]:
+        """Means over an epoch: of the loss and, with a teacher, of the divergence."""
         refused: list[InputError] = []
         try:
             with checkpoint.naming_the_flag(), hosts.noticing():
@@ -191,11 +194,11 @@ class _Training:
             if refused:  # tf.data wraps it in an error of its own
                 raise self.admitted.explained(refused[0]) from None
             raise
-        return history.history["loss"][0]
+        return {name: values[0] for name, values in history.history.items()}
 
     def _fit_epoch(self, epoch: int, refused: Callable[[InputError], None]) -> keras.callbacks.History:
         batches = pipeline.train_batches(
-            self.train_split, self.config, epoch=epoch, refused=refused, workers=self.workers, part=hosts.process()
+            self.train_split, self.fed, epoch=epoch, refused=refused, workers=self.workers, part=hosts.process()
         )
         return self.model.fit(
             batches,
@@ -235,13 +238,14 @@ class _Training:
             self.shown = None
         if found is not None:
             checkpoint.save_weights(self.eval_model, self.directory.last_weights)
+            means = ", ".join(f"{name} {row[name]:.4f}" for name in ("loss", "divergence") if name in row)
             self.log(
-                f"epoch {row['epoch']}/{self.config.epochs}: loss {row['loss']:.4f}, val mIoU {100 * row['val_miou']:.2f} %, "
+                f"epoch {row['epoch']}/{self.config.epochs}: {means}, val mIoU {100 * row['val_miou']:.2f} %, "
                 f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
             )
         arrays = map(ops.convert_to_numpy, self.variables)
         checkpoint.save(self.directory.checkpoint, dict(zip(self._names, arrays, strict=True)), progress)
-        self._write_history()
+        journal.write_table(self.run, progress.history)
         callbacks.write_summaries(row, self.directory.logs, log=self.log)
 
     def _restore(self, values: list[np.ndarray]) -> None:
@@ -254,15 +258,8 @@ class _Training:
                 values[i] = arrays[name]
 
         self.progress = checkpoint.restore(self.directory.checkpoint, take, otherwise="train in another --workdir")
-        self._write_history()  # a kill may have come between the checkpoint and the table made from it
-
-    def _write_history(self) -> None:
-        text = io.StringIO()
-        names = ["epoch", "loss", "learning_rate", "val_miou", "val_pixel_accuracy"]  # no seconds: the same run, the same table
-        writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self.progress.history)
-        files.write_text(self.directory.history, text.getvalue())
+        # A kill may have come between the checkpoint and the table made from it.
+        journal.write_table(self.run, self.progress.history)
 
     def _page(self) -> None:
         """Writes the page of the run, as far as it is."""
@@ -288,6 +285,7 @@ class _Training:
             "best_epoch": self.progress.best_epoch,
             "config": config_lib.for_report(self.config),
             "scores": scores.to_json(),
+            **({"teacher": self.run.teacher} if self.run.teacher else {}),
             "history": self.progress.history,
             "backend": " then ".join(dict.fromkeys(row["backend"] for row in self.progress.history if "backend" in row)),
             **provenance(),

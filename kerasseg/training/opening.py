@@ -11,13 +11,13 @@ import numpy as np
 from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
-from kerasseg.data import datasets
+from kerasseg.data import datasets, pasting
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.models import check_size, get_spec
 from kerasseg.run import directory, histogram, origin
 from kerasseg.run.directory import Run, RunDir
-from kerasseg.training import admission, backends, hosts
+from kerasseg.training import admission, backends, distillation, hosts
 from kerasseg.training.admission import Admitted
 
 BATCH_SIZE = 8  # where none is asked and there are as many pictures
@@ -72,11 +72,16 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
     run = resolve(config, dataset.class_names, workdir=workdir)
     if hosts.is_first():
         directory.refuse_other(run)
-    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with())
+    teacher = distillation.find(config, dataset, workdir=workdir, log=log)
+    run = dataclasses.replace(run, data=origin.describe(dataset), made_with=backends.made_with(), teacher=teacher)
     if hosts.is_first():
         _go_on(run, dataset, log)
         files.remove_leftovers(workdir)
     admitted = admission.admit(dataset, run, accept=accept, log=log)
+    if config.rare_paste:
+        donors = splits[0].donors = pasting.donors(admitted.pixels, num_classes=run.num_classes)
+        rare = ", ".join(dataset.class_names[i] for i in donors.classes)
+        log(f"rare, and pasted into {100 * config.rare_paste:.0f} % of the crops: {rare}")
     return Opened(run, splits, admitted, resumes=run.directory.checkpoint.exists())
 
 
@@ -89,20 +94,23 @@ def write(opened: Opened) -> None:
 
 
 def agreed(opened: Opened) -> Opened:
-    """The same training in every process, with the pixels a class that the first one counted.
+    """The same training in every process, with the pixels a class, and the rare ones, that the first one counted.
 
     Raises:
         InputError: this process was given other settings or data than the first.
     """
     run = opened.run
     asked = {name: value for name, value in config_lib.to_json(run.config).items() if name not in directory.HARMLESS}
-    mine = json.loads(json.dumps(asked | {"class names": run.class_names, "data": run.data}))
-    theirs, pixels, resumes = hosts.shared([mine, opened.admitted.pixels.sum(0).tolist(), opened.resumes])
+    mine = json.loads(json.dumps(asked | {"class names": run.class_names, "data": run.data, "teacher": run.teacher}))
+    train, counted = opened.splits[0], opened.admitted.pixels.sum(0).tolist()
+    donors = dataclasses.asdict(train.donors) if train.donors else None
+    theirs, pixels, resumes, donors = hosts.shared([mine, counted, opened.resumes, donors])
     directory.refuse_different(
         theirs, mine, holds="the first process trains", instead="the same files where this one looks for them"
     )
     if hosts.is_first():
         return opened
+    train.donors = pasting.Donors(**donors) if donors else None
     admitted = dataclasses.replace(opened.admitted, pixels=np.array([pixels], np.int64))
     return dataclasses.replace(opened, admitted=admitted, resumes=resumes)
 
@@ -132,10 +140,10 @@ def _with_batch_size(config: TrainConfig, examples: int, log: Log) -> TrainConfi
 
 
 def _go_on(run: Run, dataset: datasets.Dataset, log: Log) -> None:
-    """Holds data and backend against those that the run in the directory was begun with.
+    """Holds data, teacher and backend against those that the run in the directory was begun with.
 
     Raises:
-        InputError: the data is another.
+        InputError: the data or the teacher is another.
     """
     if not run.directory.config.exists():
         return
@@ -146,6 +154,7 @@ def _go_on(run: Run, dataset: datasets.Dataset, log: Log) -> None:
             f"{run.directory.path} was begun on other data: {'; '.join(found)}; give the data it was begun on to resume it, "
             f"or another --workdir, where --init_weights={run.directory.best_weights} starts from what it has learned"
         )
+    distillation.refuse_other(begun, run)
     before, now = (" and ".join((one.made_with or {}).values()) for one in (begun, run))
     if before and before != now:
         log(f"begun with {before}, goes on with {now}: the weights will not be those of an undisturbed run")

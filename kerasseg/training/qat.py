@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kerasseg import files
-from kerasseg.data import pipeline
+from kerasseg.data import pasting, pipeline
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.int8 import preparation, quantization
@@ -63,6 +63,8 @@ def _fine_tune(
     if (folder / "settings.json").exists():
         there = files.read_json(folder / "settings.json")
         directory.refuse_different(there, asked, holds=f"{folder} holds QAT", instead="remove that folder")
+    if run.config.rare_paste:
+        splits[0].donors = pasting.donors(histogram.pixels(run, splits[0]), num_classes=run.num_classes)
     trainer = _trainer(run, prepared, splits[0], settings)
     progress, saved = checkpoint.Progress(), folder / "checkpoint.npz"
     if saved.exists():
