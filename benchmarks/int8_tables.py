@@ -111,6 +111,20 @@ def remedies_now_table(results: Path) -> str:
     return "\n".join([*lines, "", f"{said}; {about}; {runs[0]['cpu']}."])
 
 
+def wide_table(results: Path) -> str:
+    """A trained row with int8 and with int16 activations."""
+    check = files.read_json(results / "camvid_edge_small_int16x8.json")
+    lines = ["| file | mIoU | against Keras | same pixels | size |", "|---|---:|---:|---:|---:|"]
+    for name, entry in zip(("int8", "int16x8"), check["files"], strict=True):
+        lines.append(
+            f"| `{name}` | {percent(entry['tflite']['miou'])} | {-entry['miou_drop_points']:+.2f} "
+            f"| {percent(entry['pixel_agreement'])} | {entry['bytes'] / 1024:,.0f} KiB |"
+        )
+    keras = percent(check["keras"]["miou"])
+    said = f"`{check['model']}` on {check['pictures']} val pictures of CamVid, one seed, {keras} in Keras."
+    return "\n".join([*lines, "", said])
+
+
 def gates_table(results: Path) -> str:
     """Latency of both forms of hard-swish's gate."""
     found = files.read_json(results / "gates.json")
@@ -195,7 +209,7 @@ def percent(share: float) -> str:
 
 BLOCKS = {
     "camvid": camvid_table, "hurts": hurts_table, "engines": engines_table, "twin": twin_line, "remedies": remedies_table,
-    "remedies_now": remedies_now_table, "gates": gates_table,
+    "remedies_now": remedies_now_table, "gates": gates_table, "wide": wide_table,
     "float_layers": float_layers_table, "latency": latency_table, "peers": peers_table, "resize": resize_table,
     "activations": activations_table,
 }  # fmt: skip
