@@ -45,6 +45,7 @@ MAPPED = {
 }
 
 
+@tf.autograph.experimental.do_not_convert  # nothing here branches on a tensor, and conversion takes longer than all the rest
 def build(
     model: keras.Model, layer_ranges: dict[str, tuple[float, float]], *, size: tuple[int, int], batch_size: int | None
 ) -> tf_keras.Model:
@@ -154,5 +155,5 @@ def _is_mapped(layer: keras.layers.Layer) -> bool:
 
 def predictor(twin: tf_keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Images (1, H, W, C) uint8 -> class ids (1, H, W) uint8, by the largest fake-quantized logit."""
-    compiled = tf.function(lambda images: twin(images, training=False))
+    compiled = tf.function(tf.autograph.experimental.do_not_convert(lambda images: twin(images, training=False)))
     return lambda images: class_ids(compiled(tf.constant(images, tf.float32)).numpy(), size=images.shape[1:3])
