@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import types
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from kerasseg import files, int8, training
 from kerasseg.data.datasets import load_for_run
 from kerasseg.int8 import twin
 from kerasseg.lite import interpreter
-from kerasseg.run import open_run
+from kerasseg.run import checkpoint, open_run
 from kerasseg.score import evaluate_together
 from kerasseg.training import qat
 
@@ -31,11 +32,22 @@ def splits(run):
     return dataset.split("train"), dataset.split("val")
 
 
-def _tuned(run, splits, folder):
+@pytest.fixture(scope="module")
+def prepared(run, splits):
+    return int8.prepare(run, splits[0], SETTINGS)
+
+
+def _tuned(run, splits, folder, *, prepared=None):
+    """QAT in a copy of the run: of what is prepared anew there, or of a copy of `prepared`, which is the same to the bit."""
     shutil.copytree(run.directory.path, folder, ignore=shutil.ignore_patterns("qat"), dirs_exist_ok=True)
     lines: list[str] = []
     copied = open_run(folder)
-    fresh = int8.prepare(copied, splits[0], SETTINGS)
+    if prepared is None:
+        fresh = int8.prepare(copied, splits[0], SETTINGS)
+    else:
+        checkpoint.make_deterministic(run.config.seed)  # as `prepare` does
+        fresh = dataclasses.replace(prepared, model=keras.models.clone_model(prepared.model))
+        fresh.model.set_weights(prepared.model.get_weights())
     return training.fine_tune(copied, fresh, splits, SETTINGS, log=lines.append), lines
 
 
@@ -44,18 +56,18 @@ def _weights(prepared):
 
 
 @pytest.fixture(scope="module")
-def tuned(run, splits, tmp_path_factory):
+def tuned(run, splits, prepared, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(qat, "evaluate", _scoring(0.1, 0.2, 0.3))
-        return _tuned(run, splits, tmp_path_factory.mktemp("qat") / "whole")
+        return _tuned(run, splits, tmp_path_factory.mktemp("qat") / "whole", prepared=prepared)
 
 
-def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, splits, tuned):
+def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, splits, prepared, tuned):
     tuned, lines = tuned
     assert len(lines) == 3
     assert "QAT begins at int8 val mIoU" in lines[0]
     assert "QAT epoch 2/2" in lines[2]
-    before, after = _weights(int8.prepare(run, splits[0], SETTINGS)), _weights(tuned)
+    before, after = _weights(prepared), _weights(tuned)
     assert any((value != before[path]).any() for path, value in after.items())
     content = int8.quantize(tuned)
     predicts = [
@@ -66,13 +78,13 @@ def test_fine_tuning_changes_weights_and_the_twin_agrees_with_the_file(run, spli
     assert agreement[1] > 0.995
 
 
-def test_stopped_and_resumed_it_ends_the_same_to_the_bit(run, splits, tuned, tmp_path):
+def test_stopped_and_resumed_it_ends_the_same_to_the_bit(run, splits, prepared, tuned, tmp_path):
     # As if the process had been killed in the second epoch: go back to the checkpoint of the first.
     first = tmp_path / "again"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(qat, "evaluate", _scoring(0.1, 0.2))
         with pytest.raises(KeyboardInterrupt):
-            _tuned(run, splits, first)
+            _tuned(run, splits, first, prepared=prepared)
         patch.setattr(qat, "evaluate", _scoring(0.3))
         resumed, lines = _tuned(run, splits, first)
     assert lines[0] == "resuming QAT after epoch 1 of 2"
@@ -94,13 +106,12 @@ def _scoring(*scores):
     return evaluate
 
 
-def test_what_makes_the_file_worse_is_not_taken(run, splits, tmp_path):
+def test_what_makes_the_file_worse_is_not_taken(run, splits, prepared, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(qat, "evaluate", _scoring(0.5, 0.4, 0.3))
-        kept, lines = _tuned(run, splits, tmp_path / "worse")
+        kept, lines = _tuned(run, splits, tmp_path / "worse", prepared=prepared)
     assert lines[-1].endswith("best 50.00 % (epoch 0)")
-    before = int8.quantize(int8.prepare(run, splits[0], SETTINGS))
-    assert int8.quantize(kept) == before
+    assert int8.quantize(kept) == int8.quantize(prepared)
 
 
 def test_other_settings_and_a_broken_checkpoint_are_refused(run, splits, tuned, tmp_path):
