@@ -30,7 +30,7 @@ def runs(tmp_path_factory):
 def test_a_notebook_runs_from_top_to_bottom_in_an_empty_folder(path, runs, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     run = runs / RUNS[path.stem]
-    environment = os.environ | {"EPOCHS": "1", "EXAMPLES": "8", "MODEL": "micro_96", "RECIPES": "int8_qat"}
+    environment = os.environ | {"EPOCHS": "1", "EXAMPLES": "8", "MODEL": "micro_mini_96", "RECIPES": "int8_qat"}
     environment |= {"RUN": str(run), "MPLBACKEND": "agg"}
     NotebookClient(notebook, timeout=560, resources={"metadata": {"path": str(tmp_path)}}).execute(env=environment)
     text = "".join(output.get("text", "") for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs)

@@ -1,6 +1,7 @@
 """A model on its way to int8: folded, its channels equalized, its activations measured."""
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class Prepared:
         images: The first two calibration pictures, (1, H, W, channels) float32.
         names: The calibration pictures'.
         weights_sha256: Of the weights that `model` was made from; "" where they come from no run.
+        digest: Of the weights of `model` that `content` has.
     """
 
     model: keras.Model
@@ -77,6 +79,11 @@ class Prepared:
     images: tuple[np.ndarray, ...]
     names: tuple[str, ...] = ()
     weights_sha256: str = ""
+    digest: str = ""
+
+    def converted(self) -> bytes:
+        """The float32 .tflite file of what `model` holds now: `content`, unless it was trained since."""
+        return self.content if _digest(self.model) == self.digest else converter.convert(self.model, recipe="float32")
 
 
 def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
@@ -133,7 +140,15 @@ def prepare_model(
         model = round_kernels(model, representative)
         content = converter.convert(model, recipe="float32")
     first = tuple(image for (image,) in itertools.islice(representative(), 2))
-    return Prepared(model, content, reference, ranges.measure(content, representative), first)
+    return Prepared(model, content, reference, ranges.measure(content, representative), first, digest=_digest(model))
+
+
+def _digest(model: keras.Model) -> str:
+    """Of all weights."""
+    found = hashlib.sha256()
+    for variable in model.weights:
+        found.update(keras.ops.convert_to_numpy(variable).tobytes())
+    return found.hexdigest()
 
 
 def _choose(run: Run, split: Split, settings: QuantizationSettings) -> list[int]:
@@ -174,6 +189,7 @@ def again(run: Run, split: Split, calibration_report: dict) -> Prepared:
 def with_best(run: Run, prepared: Prepared) -> Prepared:
     """`prepared` with the best weights of the run's quantization-aware training."""
     trained.load_weights(prepared.model, run.directory.qat / QAT_WEIGHTS)
-    content = converter.convert(prepared.model, recipe="float32")
+    content = prepared.converted()
     carried = ranges.carry(prepared.content, content, prepared.ranges)
-    return dataclasses.replace(prepared, content=content, reference=content, ranges=carried)
+    digest = _digest(prepared.model)
+    return dataclasses.replace(prepared, content=content, reference=content, ranges=carried, digest=digest)

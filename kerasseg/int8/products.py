@@ -19,8 +19,14 @@ WHOLE = 1e-5  # of a step, times 255 far from the half at which it would be roun
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-def agreeing(content: bytes) -> bytes:
-    """A quantized file of this package whose products have multipliers that LiteRT and TFLite Micro agree on."""
+def agreeing(content: bytes, *, floating: bytes = b"") -> bytes:
+    """A quantized file of this package whose products have multipliers that LiteRT and TFLite Micro agree on.
+
+    Args:
+        content: The file.
+        floating: The float32 file that it was made from, so that biases are rounded once; without it those of the file are
+            rounded again.
+    """
     graph = Graph(content)
     products = [one for one in graph.operators if one.name == "MUL" and _may_be_apart(graph, one)]
     groups, before = _groups(graph), [graph.scales(tensor) for tensor in range(len(graph.tensors))]
@@ -34,9 +40,10 @@ def agreeing(content: bytes) -> bytes:
     if not moved:
         return content
     surgery.unshare(graph)
+    biases = _biases(Graph(floating)) if floating else {}
     for operator in Graph.of(graph.model).operators:
         if operator.name in CONVOLUTIONS and operator.inputs[0] in moved and len(operator.inputs) > 2:
-            _rescale_bias(graph, operator)
+            _rescale_bias(graph, operator, biases.get(graph.name(operator.outputs[0])))
     return graph.content()
 
 
@@ -72,14 +79,21 @@ def _move(graph: Graph, operator: Operator, groups: dict[int, set[int]]) -> None
         graph.tensors[one].quantization.scale = tried[[best]]
 
 
-def _rescale_bias(graph: Graph, operator: Operator) -> None:
+def _biases(graph: Graph) -> dict[str, np.ndarray]:
+    """Name of a convolution's output -> its bias."""
+    convolutions = (one for one in graph.operators if one.name in CONVOLUTIONS and len(one.inputs) > 2)
+    found = ((graph.name(one.outputs[0]), graph.constant(one.inputs[2])) for one in convolutions)
+    return {name: bias for name, bias in found if bias is not None}
+
+
+def _rescale_bias(graph: Graph, operator: Operator, real: np.ndarray | None) -> None:
     """Gives a convolution's bias the steps of its input and kernel as they are now."""
     source, kernel, bias = operator.inputs[:3]
     values = graph.constant(bias)
     if values is None:
         return
     new = (graph.scales(source) * graph.scales(kernel)).astype(np.float32)
-    steps = np.rint(values * (graph.scales(bias) / new.astype(np.float64)))
+    steps = np.rint((values * graph.scales(bias).astype(np.float64) if real is None else real) / new)
     graph.model.buffers[graph.tensors[bias].buffer].data = np.frombuffer(steps.astype(values.dtype).tobytes(), np.uint8)
     graph.tensors[bias].quantization.scale = new
 

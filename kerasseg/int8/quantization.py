@@ -10,7 +10,6 @@ from tensorflow.lite.python.convert import mlir_quantize  # no public form takes
 from kerasseg.errors import InputError
 from kerasseg.int8 import matching, noise, preparation, products, ranges, wide
 from kerasseg.int8.preparation import Prepared
-from kerasseg.lite import converter
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.recipes import check_io_type, get_recipe
 from kerasseg.quiet import quiet
@@ -46,12 +45,13 @@ def quantize(
     """
     io_type = io_type or activations
     check_io_type(io_type, known=get_recipe("int16x8" if activations == "int16" else "int8").io_types)
-    content = converter.convert(prepared.model, recipe="float32")
+    content = prepared.converted()
     found = ranges.carry(prepared.content, content, prepared.ranges)
     if activations == "int16":
-        return products.agreeing(wide.with_ranges(content, found, io_type=io_type))
+        return products.agreeing(wide.with_ranges(content, found, io_type=io_type), floating=content)
     float_tensors = float_layers.tensors if float_layers else ()
-    return products.agreeing(with_ranges(content, found, io_type=io_type, float_tensors=float_tensors))
+    quantized = with_ranges(content, found, io_type=io_type, float_tensors=float_tensors)
+    return products.agreeing(quantized, floating=content)
 
 
 def with_ranges(

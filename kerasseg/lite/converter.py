@@ -31,9 +31,18 @@ def convert(model: keras.Model, *, recipe: str) -> bytes:
     if None in model.input_shape:
         raise InputError(f"the model takes {model.input_shape}; build it with batch_size=1 and a fixed size to convert it")
     with quiet():
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(*_traced(model))
         if recipe != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if chosen.weights == "float16":
             converter.target_spec.supported_types = [tf.float16]
         return converter.convert()
+
+
+def _traced(model: keras.Model) -> tuple[list, tf.Module]:
+    """The network as one function, and what holds its variables; `from_keras_model` traces every layer several times."""
+    image = tf.TensorSpec(model.input_shape, model.input.dtype, name=model.input.name)
+    network = tf.function(lambda image: model(image, training=False), input_signature=[image], autograph=False)
+    holder = tf.Module()
+    holder.held = [variable.value for variable in model.variables]
+    return [network.get_concrete_function()], holder

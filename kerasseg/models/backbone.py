@@ -3,6 +3,8 @@
 The only module that knows the layer names of `keras.applications.MobileNetV3Large` and `Small`.
 """
 
+import functools
+import random
 import re
 import zipfile
 from collections.abc import Callable
@@ -54,26 +56,49 @@ def features(spec: ModelSpec, *, size: tuple[int, int], batch_size: int | None, 
         stride `spec.output_stride`.
     """
     known = BACKBONES[spec.backbone]
-    reference = known.build(
-        input_shape=(*size, spec.channels), alpha=spec.alpha, minimalistic=spec.minimalistic, include_top=False, weights=None
-    )
+    reference = _reference(spec.backbone, spec.alpha, spec.minimalistic, spec.channels, keras.config.dtype_policy().name)
     image = keras.Input((*size, spec.channels), batch_size=batch_size, name="image")
     parents = graph.producers(reference)
-    clone = keras.models.clone_model(
-        reference,
+    last = _block_output(reference, known.last if spec.last_block == -1 else spec.last_block)
+    outputs = [
+        _block_output(reference, known.skips[max(4, spec.logits_stride)]),
+        reference.output if spec.tail == "full" else last,
+    ]
+    low, high = keras.models.clone_model(
+        keras.Model(reference.input, outputs),
         input_tensors=image,
         clone_function=lambda layer: _adapted(layer, known, spec, bn_momentum, parents),
         call_function=_name_operations(reference, parents),
-    )
-    low = _block_output(clone, known.skips[max(4, spec.logits_stride)])
-    high = _block_output(clone, known.last if spec.last_block == -1 else spec.last_block)
-    if spec.tail == "full":
-        high = clone.output
-    elif spec.tail == "half":
+    ).outputs
+    if spec.tail == "half":
         width = reference.get_layer("conv_1").filters // 2
         high = blocks.conv_bn(high, width, 1, name="conv_1_half", momentum=bn_momentum)
         high = keras.layers.Activation(spec.activation, name="conv_1_half_act")(high)
     return image, low, high
+
+
+@functools.lru_cache(maxsize=2)
+def _reference(backbone: str, alpha: float, minimalistic: bool, channels: int, policy: str) -> keras.Model:
+    """What keras.applications builds; its layers' settings alone are used, so that once is enough for every size.
+
+    They depend on the size by whether a stage before a stride is even: at 224 all are, and at every size that
+    `variants.check_size` lets through. Keras draws seeds from Python's numbers, which stay as they were: whether the network
+    had been built before must not change what a seed gives.
+
+    Args:
+        backbone: A key of BACKBONES.
+        alpha: As in `ModelSpec`.
+        minimalistic: Likewise.
+        channels: Likewise.
+        policy: Name of the dtype policy that holds, which is written into each layer's settings.
+    """
+    numbers = random.getstate()
+    try:
+        return BACKBONES[backbone].build(
+            input_shape=(224, 224, channels), alpha=alpha, minimalistic=minimalistic, include_top=False, weights=None
+        )
+    finally:
+        random.setstate(numbers)
 
 
 def owns(path: str) -> bool:

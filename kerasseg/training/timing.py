@@ -45,7 +45,8 @@ class InputWatch:
         # Keras takes the batch inside its compiled function, where nobody sees how long that takes.
         import tensorflow as tf
 
-        step = tf.function(model.train_step, reduce_retracing=True, jit_compile=model.jit_compile)
+        unconverted = tf.autograph.experimental.do_not_convert(model.train_step)  # as Keras has its own
+        step = tf.function(unconverted, reduce_retracing=True, jit_compile=model.jit_compile)
         return lambda batches: step(self.ask(batches))
 
     def _jax(self, step: Callable) -> Callable:

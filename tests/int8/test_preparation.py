@@ -2,14 +2,17 @@ import dataclasses
 import json
 import sys
 
+import keras
 import pytest
 
 from kerasseg import int8
 from kerasseg.data.datasets import load_for_run
 from kerasseg.data.letterbox import letterbox
 from kerasseg.int8 import calibration, preparation
+from kerasseg.lite import converter
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.run import open_run, trained
+from tests.lite import nets
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +44,16 @@ def test_pictures_that_are_read_again_give_what_held_ones_give(run, split, prepa
     images = [letterbox(split[i].image, size=run.eval_size)[0] for i in calibration.choose(len(split), count=4, seed=0)]
     held = int8.prepare_model(trained.load_trained(run), calibration.representative(images))
     assert int8.quantize(held) == int8.quantize(prepared)
+
+
+def test_a_model_that_was_trained_since_is_converted_anew():
+    layers = keras.layers.Conv2D(4, 3, name="first"), keras.layers.ReLU(name="relu"), keras.layers.Conv2D(2, 1, name="last")
+    made = int8.prepare_model(nets.network(*layers), calibration.representative(nets.IMAGES))
+    assert made.converted() is made.content
+    last = made.model.get_layer("last")
+    kernel, bias = last.get_weights()
+    last.set_weights([2 * kernel, bias])
+    assert made.converted() == converter.convert(made.model, recipe="float32") != made.content
 
 
 def test_without_the_extra_the_command_is_told(monkeypatch):

@@ -21,8 +21,8 @@ def _all_at_once(model, image):
 
 
 @pytest.mark.slow
-def test_the_int8_file_is_the_same_to_the_byte_in_pieces_and_all_at_once(monkeypatch):
-    model = folding.fold(lively(build_model("tiny", size=(64, 64), num_classes=4, batch_size=1)))
+def test_the_int8_file_is_the_same_to_the_byte_in_pieces_and_all_at_once(short, monkeypatch):
+    model = folding.fold(lively(build_model(short.model, size=(64, 64), num_classes=4, batch_size=1)))
     representative = calibration.representative(iter(IMAGES))
 
     def file(piece_bytes):

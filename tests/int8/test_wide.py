@@ -6,7 +6,7 @@ from kerasseg import int8
 from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, products, quantization, ranges, wide
 from kerasseg.int8.preparation import Prepared
-from kerasseg.lite import interpreter
+from kerasseg.lite import interpreter, surgery
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.mcu import runtime
 from tests.lite.nets import IMAGES, as_float, real_output
@@ -52,7 +52,7 @@ def test_int16_activations_lose_less_than_int8_ones(prepared, content):
 def test_without_biases_of_their_own_the_gates_would_be_wrong(prepared, content, monkeypatch):
     biases = [one.inputs[2] for one in Graph(prepared.content).operators if one.name == "CONV_2D"]
     assert len(set(biases)) < len(biases)
-    monkeypatch.setattr(wide, "_unshare", lambda graph: None)
+    monkeypatch.setattr(surgery, "unshare", lambda graph: None)
     assert _decibel(prepared, wide.with_ranges(prepared.content, prepared.ranges)) < _decibel(prepared, content) - 20
 
 

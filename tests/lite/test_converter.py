@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from kerasseg.lite import converter, interpreter, recipes
 from kerasseg.models import build_model
@@ -19,6 +20,7 @@ def model(short):
 def test_every_recipe_gives_the_models_logits(model, recipe, capfd):
     content = converter.convert(model, recipe=recipe)
     assert capfd.readouterr() == ("", "")  # no wall of converter logs
+    assert list(Interpreter(model_content=content).get_signature_list()) == ["serving_default"]
     loaded = interpreter.LoadedModel(content)
     assert loaded.size == (64, 64)
     assert loaded.num_classes == 4

@@ -51,6 +51,16 @@ def test_batch_norm_momentum_is_a_setting():
     assert momenta == {0.9}
 
 
+def test_what_was_built_before_changes_nothing_that_a_seed_gives():
+    weights, spec = [], dataclasses.replace(get_spec("tiny"), last_block=3)
+    backbone._reference.cache_clear()
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        weights.append(build_model(spec, size=(64, 64)).get_weights())
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
 @pytest.fixture(scope="module")
 def small_reference():
     return keras.applications.MobileNetV3Small(input_shape=(64, 64, 3), include_top=False, weights=None)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.conftest import command, kerasseg
+from tests.conftest import WITH_SHORT, command, kerasseg
 
 pytestmark = pytest.mark.slow
 
@@ -63,12 +63,12 @@ def test_torch_kernels_compute_what_keras_does(precision, tolerance):
     assert found[9][1] > 0  # the moving mean, which starts at 0
 
 
-def test_a_run_trains_and_resumes_under_torch_where_there_is_no_tensorflow(tmp_path):
+def test_a_run_trains_and_resumes_under_torch_where_there_is_no_tensorflow(short, tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "tensorflow.py").write_text("raise ImportError('not installed')")
     train = (
-        "-m", "kerasseg.train", "--model=tiny", "--dataset=shapes", "--size=64,64", "--backbone_weights=none", "--batch_size=4",
-        "--train_examples=8", "--val_examples=2", "--epochs=2", f"--workdir={tmp_path / 'run'}",
+        "-c", WITH_SHORT, "train", "--model=short", "--dataset=shapes", "--size=64,64", "--backbone_weights=none",
+        "--batch_size=4", "--train_examples=8", "--val_examples=2", "--epochs=2", f"--workdir={tmp_path / 'run'}",
     )  # fmt: skip
     environment = {"KERAS_BACKEND": "torch", "PYTHONPATH": str(tmp_path)}
     result = command(*train, **environment)

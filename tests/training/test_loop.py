@@ -196,7 +196,7 @@ def test_too_little_space_is_said_before_the_first_step(short, tmp_path, monkeyp
 
 def test_one_training_at_a_time(whole):
     with locked(whole):
-        result = command("-c", WITH_SHORT, "train", *FLAGS, "--epochs=3", f"--workdir={whole}")
+        result = kerasseg("train", *FLAGS, "--epochs=3", f"--workdir={whole}")  # test_lock has another process hold it
         assert_one_line(result, f"process {os.getpid()} is at work in {whole}")
 
 

@@ -8,7 +8,7 @@ weight ranges are those of the last training step, wrong for averaged weights; i
 Fake quantization, TensorFlow's op or Keras', rounds real numbers, and one in ten thousand falls to the other side of a half
 than in the file. A deep network makes several steps of that before its end, and a percent of the pixels change. Here, weights
 and inputs of a layer are whole steps in float32, which holds them exactly, and the result is scaled and rounded as XNNPACK
-does it: only resizes still differ. The ranges are measured before training and stay; the weights learn to live with them.
+does it, resizes too. The ranges are measured before training and stay; the weights learn to live with them.
 """
 
 import math
@@ -45,6 +45,7 @@ MAPPED = {
 }
 
 
+@tf.autograph.experimental.do_not_convert  # nothing here branches on a tensor, and conversion takes longer than all the rest
 def build(model: keras.Model, grids: dict[str, Grid], *, size: tuple[int, int], batch_size: int | None) -> tf_keras.Model:
     """The twin, with the weights of `model`.
 
@@ -119,6 +120,8 @@ def _arithmetic(
     if grid and isinstance(layer, keras.layers.Multiply):
         whole = [integers(tensor, step) for tensor, step in zip(tensors, steps, strict=True)]
         return whole, Config(Requantize(grid, lambda: steps[0] * steps[1] / grid.step))
+    if grid and isinstance(layer, keras.layers.Resizing):  # of whole steps by powers of 2: one in 64 is a half, which goes up
+        return integers(tensors[0], steps[0]), Config(Sum(grid))
     if grid and isinstance(layer, keras.layers.GlobalAveragePooling2D):
         return integers(tensors[0], steps[0]), Config(Requantize(grid, lambda: steps[0] / grid.step))
     return tensors if len(tensors) > 1 else tensors[0], Config(Snap(grid) if grid else None)
@@ -151,5 +154,5 @@ def _is_mapped(layer: keras.layers.Layer) -> bool:
 
 def predictor(twin: tf_keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Images (1, H, W, C) uint8 -> class ids (1, H, W) uint8, by the largest fake-quantized logit."""
-    compiled = tf.function(lambda images: twin(images, training=False))
+    compiled = tf.function(tf.autograph.experimental.do_not_convert(lambda images: twin(images, training=False)))
     return lambda images: class_ids(compiled(tf.constant(images, tf.float32)).numpy(), size=images.shape[1:3])

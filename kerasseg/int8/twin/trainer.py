@@ -44,7 +44,7 @@ class Trainer:
         self.optimizer = tf_keras.optimizers.Adam(schedule, global_clipnorm=clip_norm or None)
         self.optimizer.build(list(self._variables.values()))
         self._loss, self._teacher, self._decay = loss, teacher, ema_decay
-        self._compiled = tf.function(self._step, reduce_retracing=True)
+        self._compiled = tf.function(tf.autograph.experimental.do_not_convert(self._step), reduce_retracing=True)
 
     def epoch(self, batches: Iterable) -> float:
         """Trains on every batch (images, labels) once; returns the mean loss."""

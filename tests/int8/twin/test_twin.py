@@ -35,9 +35,12 @@ def prepared(short):
 
 
 def _structures():
-    """A row of the table of models for each way in which they are put together, whatever their widths."""
-    widths = {"alpha": 1.0, "filters": 0, "skip_filters": 0, "decoder_filters": 0}
-    return {dataclasses.replace(get_spec(name), **widths): name for name in reversed(list_models())}.values()
+    """A row of the table of models for each way in which they are put together, whatever their widths and how far they go."""
+    counts = {"alpha": 1.0, "filters": 0, "skip_filters": 0, "decoder_filters": 0, "rates": (), "channels": 3}
+    specs = {name: get_spec(name) for name in list_models()}
+    return {
+        dataclasses.replace(spec, **counts, last_block=min(spec.last_block, 0)): name for name, spec in specs.items()
+    }.values()  # fmt: skip
 
 
 def test_the_twin_computes_what_the_file_computes(prepared):
@@ -46,10 +49,9 @@ def test_the_twin_computes_what_the_file_computes(prepared):
     image = IMAGES[:1].astype(np.float32)
     logits, step = real_output(quantization.with_ranges(content, found), image)
     steps = np.abs(np.asarray(twin(image)) - logits) / step
-    assert steps.max() < 3  # the resizes round on their own
-    assert steps.mean() < 0.1
+    assert steps.max() < 1e-3
     plain = np.abs(model.predict_on_batch(image) - logits) / step
-    assert plain.mean() > 5 * steps.mean(), (plain.mean(), steps.mean())
+    assert plain.mean() > 0.1
 
 
 def test_every_activation_of_the_file_is_quantized_in_the_twin(prepared):
