@@ -35,7 +35,7 @@ demo: hello $(CORE) ## the main job on pictures that need no download; writes de
 quick: lint ## lint and the tests that are not slow: under 90 seconds
 	$(BIN)/python -m pytest -m "not slow"
 
-test: lint ## lint and the whole suite: some 25 minutes on two cores
+test: lint ## lint and the whole suite: some 20 to 25 minutes on two cores
 	$(BIN)/python -m pytest
 
 # SESSIONS='python3.12 colab' runs a part.

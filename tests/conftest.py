@@ -37,6 +37,8 @@ SHORT = TrainConfig(
 LONGEST = (
     "training/test_loop.py",
     "test_notebooks.py",
+    "training/test_hosts.py",
+    "training/test_distillation.py",
     "training/test_qat.py",
     "test_convert.py",
     "models/test_torch_kernels.py",

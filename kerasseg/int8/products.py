@@ -48,9 +48,9 @@ def agreeing(content: bytes, *, floating: bytes = b"") -> bytes:
 
 
 def _may_be_apart(graph: Graph, operator: Operator) -> bool:
-    """Whether a last bit of a multiplier can matter: not where a picture is rescaled from whole steps to whole steps.
+    """Whether a last bit of a multiplier can matter: not where whole steps are multiplied to whole steps.
 
-    That product's scale has to stay, too, or the picture itself would be rounded.
+    The picture is rescaled so, and that product's scale has to stay, or the picture itself would be rounded.
     """
     if any(len(graph.scales(tensor)) != 1 for tensor in _ends(operator)):
         return False
