@@ -21,7 +21,7 @@ from kerasseg.errors import InputError
 
 @dataclass(frozen=True)
 class ScaleOptions:
-    """Writes JSON after every data set: seconds to the first step, new and resumed, images/s, peak memory."""
+    """Writes JSON after every data set: seconds to the first step, new and resumed; images/s; peak memory a command."""
 
     output: str = setting("", "the JSON file", path=True)
     counts: tuple[int, ...] = setting((5000, 20000), "pictures of the small size, train and val together")
@@ -31,6 +31,7 @@ class ScaleOptions:
     model: str = setting("tiny", "network; a small one, so that the pictures are what is measured")
     size: tuple[int, int] = setting((64, 64), "height,width of the crops and of evaluation")
     sources: tuple[str, ...] = setting(("folder", "shards"), "as what the pictures of the small size lie there")
+    remark: str = setting("", "what else is to be known of the machine")
 
 
 def make(root: Path, *, count: int, size: tuple[int, int], classes: int) -> None:
@@ -97,8 +98,8 @@ def _processor_s(process: int) -> float:
 
 
 def measure_set(dataset: str, root: Path, options: ScaleOptions) -> dict:
-    """One data set, through a training that is killed in its second epoch, its resume, and an evaluation."""
-    step, epoch, batch = "^first step after", r"^epoch 1/2", 8
+    """One data set, through a training that is killed in its second epoch, its resume, an evaluation and a conversion."""
+    step, epoch, batch = "^first step after", "^Epoch 2/2", 8  # when the first has been scored and saved
     with tempfile.TemporaryDirectory() as folder:
         size = ",".join(map(str, options.size))
         command = (
@@ -109,6 +110,7 @@ def measure_set(dataset: str, root: Path, options: ScaleOptions) -> dict:
         trained = watch(*command, marks=(step, fitted), until=epoch)
         resumed = watch(*command, marks=(step,), until=step)
         evaluated = watch("evaluate", f"--workdir={folder}/run")
+        converted = watch("convert", f"--workdir={folder}/run", "--recipe=int8")
         count = json.loads(Path(folder, "run", "config.json").read_text())["data"]["train"]["examples"]
     return {
         "dataset": dataset,
@@ -120,6 +122,8 @@ def measure_set(dataset: str, root: Path, options: ScaleOptions) -> dict:
         "train_peak_mib": trained.peak_mib,
         "evaluate_s": evaluated.wall_s,
         "evaluate_peak_mib": evaluated.peak_mib,
+        "convert_s": converted.wall_s,
+        "convert_peak_mib": converted.peak_mib,
     }
 
 
@@ -144,7 +148,7 @@ def measure(options: ScaleOptions) -> None:
                     _pack(root)
                 row = measure_set(source, root / "shards" if source == "shards" else root, options)
                 rows.append({"pictures": count, "height": size[0], "width": size[1], "classes": classes} | row)
-                files.write_json(options.output, {"method": method, "rows": rows, **provenance()})
+                files.write_json(options.output, {"method": method, "rows": rows, **provenance(), "remark": options.remark})
 
 
 def _pack(root: Path) -> None:

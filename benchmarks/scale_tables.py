@@ -49,13 +49,16 @@ def loop_table(results: Path) -> str:
 def scale_table(results: Path) -> str:
     """How start, pace and memory grow with the pictures."""
     found = files.read_json(results / "scale.json")
-    head = "| pictures | height x width | first step, processor time | resumed | peak of `train` | of `evaluate` |"
-    lines = [head, "|---:|---:|---:|---:|---:|---:|"]
+    commands = [name for name in ("train", "evaluate", "convert") if all(f"{name}_peak_mib" in row for row in found["rows"])]
+    peaks = " | ".join(f"peak of `{name}`" for name in commands)
+    lines = [f"| pictures | height x width | first step, processor time | resumed | {peaks} |"]
+    lines += [f"|{'---:|' * (4 + len(commands))}"]
     for row in found["rows"]:
         seconds = " | ".join(f"{row[f'{name}first_step_processor_s']:.0f} s" for name in ("", "resumed_"))
-        peaks = " | ".join(f"{row[f'{name}_peak_mib']:.0f} MiB" for name in ("train", "evaluate"))
+        peaks = " | ".join(f"{row[f'{name}_peak_mib']:.0f} MiB" for name in commands)
         lines.append(f"| {row['pictures']:,} | {row['height']}x{row['width']} | {seconds} | {peaks} |")
-    return "\n".join([*lines, "", f"{found['method']}; {found['cpu']}; {found['remark']}."])
+    said = "; ".join(filter(None, (found["method"], found["cpu"], found["remark"])))
+    return "\n".join([*lines, "", f"{said}."])
 
 
 def crops_table(results: Path) -> str:
