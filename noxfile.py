@@ -59,5 +59,6 @@ for version in PYTHONS:
 
 @nox.session(python=interpreter(COLAB))
 def colab(session: nox.Session) -> None:
-    """With the versions that Colab has, the oldest that are accepted."""
+    """With the versions that Colab has, the oldest that are accepted; and the tests that fill new environments."""
     use(session, constraints=str(ROOT / "constraints-colab.txt"))
+    session.run(str(ROOT / ".venv" / "bin" / "python"), "-m", "pytest", "-m", "install", external=True)

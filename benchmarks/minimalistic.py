@@ -102,14 +102,14 @@ def micro(spec, *, side: int, options: BenchmarkOptions) -> dict:
     import micro_search
 
     from kerasseg.lite import interpreter, tensors
-    from kerasseg.mcu import runtime
+    from kerasseg.mcu import parity
 
     row, content = micro_search.measure(spec, side=side, num_classes=options.num_classes)
     loaded = interpreter.LoadedModel(content)
     images = np.random.default_rng(1).integers(0, 256, (options.pictures, 1, side, side, 3)).astype(np.float32)
     given = loaded.input
     batches = [[tensors.quantize(image, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype)] for image in images]
-    exact, outputs = runtime.compare(content, batches)
+    exact, outputs = parity.compare(content, batches)
     same = 0
     for image, (ours,) in zip(images, outputs, strict=True):
         loaded.set_image(image)

@@ -103,8 +103,8 @@ def test_crops_become_grey_after_their_colours_changed(backend, monkeypatch):
 
 
 def _grey(config):
-    """In grey; batch norms know the last batch, so that two steps are enough to see something."""
-    return dataclasses.replace(config, channels=1, bn_momentum=0.0, ema_decay=0.0)
+    """In grey; batch norms know the last batch, so that eight steps are enough to see something."""
+    return dataclasses.replace(config, channels=1, bn_momentum=0.0, ema_decay=0.0, train_examples=32)
 
 
 @pytest.fixture(scope="module")

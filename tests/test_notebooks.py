@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 
 MADE = {
     "01_train": ["overlays/shapes_0_overlay.png"],
-    "02_quantize": ["int8_qat.tflite", "check.png"],
+    "02_quantize": ["float16.tflite", "int8.tflite", "check.png"],
     "03_microcontroller": ["int8.tflite", "micro/main.cc", "micro/report.html"],
 }
 RUNS = {"01_train": "notebook", "02_quantize": "notebook", "03_microcontroller": "micro"}  # 02 goes on with the run of 01
@@ -30,7 +30,7 @@ def runs(tmp_path_factory):
 def test_a_notebook_runs_from_top_to_bottom_in_an_empty_folder(path, runs, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     run = runs / RUNS[path.stem]
-    environment = os.environ | {"EPOCHS": "1", "EXAMPLES": "8", "MODEL": "micro_mini_96", "RECIPES": "int8_qat"}
+    environment = os.environ | {"EPOCHS": "1", "EXAMPLES": "8", "MODEL": "micro_mini_96", "RECIPES": "int8,float16"}
     environment |= {"RUN": str(run), "MPLBACKEND": "agg"}
     NotebookClient(notebook, timeout=560, resources={"metadata": {"path": str(tmp_path)}}).execute(env=environment)
     text = "".join(output.get("text", "") for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs)
@@ -55,6 +55,7 @@ def colab_python():
 
 
 @pytest.mark.slow
+@pytest.mark.install
 def test_the_first_cells_install_what_the_rest_needs(tmp_path):
     interpreter = colab_python()
     source = tmp_path / "source"

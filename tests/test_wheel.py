@@ -46,6 +46,7 @@ def test_an_index_takes_it(built):
     assert printed.count("PASSED") == 2
 
 
+@pytest.mark.install
 def test_installed_alone_it_does_the_main_job(built, tmp_path):
     (wheel,) = (built / "dist").glob("*.whl")
     python = tmp_path / "venv" / "bin" / "python"

@@ -14,7 +14,7 @@ import numpy as np
 from kerasseg.lite.flatbuffer import Graph, Operator
 from kerasseg.lite.inspection import Reference
 from kerasseg.mcu import class_map
-from kerasseg.mcu.runtime import Exactness
+from kerasseg.mcu.parity import Exactness
 
 STEPS = 2  # to which such edges came at the output of the shapes demo's file with hard-swish, on 20 pictures
 Arrays = Sequence[np.ndarray]

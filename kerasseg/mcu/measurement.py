@@ -16,6 +16,7 @@ from kerasseg.mcu import (
     firmware,
     memory,
     operators,
+    parity,
     planned,
     runtime,
     scratch,
@@ -84,7 +85,7 @@ class Measurement:
     margin_bytes: int
     scratch_bytes: int
     source: str
-    exactness: runtime.Exactness
+    exactness: parity.Exactness
     differences: differences.Differences
     memory: dict
     tail: tuple[tail.Kept, ...]
@@ -154,7 +155,7 @@ def measure(
     made = _compiled(before, accelerators, log)
     log(f"comparing with LiteRT's reference kernels on {inputs.source}")
     batches = list(inputs.batches)
-    exactness, outputs = runtime.compare(content, batches)
+    exactness, outputs = parity.compare(content, batches)
     apart = differences.judge(content, batches, outputs, exactness=exactness, tolerance_lsb=tolerance_lsb)
     outcome = planned.hold(before, plan, batches, file=file) if plan else None
     vector = _vector(graph, inputs.source, batches, outputs)

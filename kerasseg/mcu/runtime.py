@@ -2,9 +2,8 @@
 
 import dataclasses
 import importlib.util
-import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +16,6 @@ from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.inspection import Reference
 from kerasseg.lite.interpreter import ImageModel, LoadedModel
 from kerasseg.lite.recognition import unknown_operators
-from kerasseg.mcu import offline
 from kerasseg.quiet import quiet
 
 FIRST_ARENA = 2**16  # bytes tried first; doubled until the model fits
@@ -93,61 +91,6 @@ def _smallest(content: bytes, total: int, enough: int) -> int:
     return high * ALIGNMENT
 
 
-@dataclass(frozen=True)
-class Exactness:
-    """TFLite Micro beside LiteRT's reference kernels.
-
-    Attributes:
-        runs: Inputs that were compared.
-        equal: Of those, how many gave the same outputs to the bit.
-        largest_difference: Of any number of any output, in steps of that output.
-        first_operator: "OPERATOR at tensor" that gave other numbers first; empty where all are equal.
-    """
-
-    runs: int
-    equal: int
-    largest_difference: int
-    first_operator: str
-
-    def to_json(self) -> dict:
-        """As plain JSON values."""
-        return dataclasses.asdict(self)
-
-
-def compare(content: bytes, batches: Iterable[Sequence[np.ndarray]]) -> tuple[Exactness, list[list[np.ndarray]]]:
-    """Runs inputs through TFLite Micro and through LiteRT's reference kernels.
-
-    Args:
-        content: Of the file.
-        batches: One array an input, of its shape and type, a run.
-
-    Returns:
-        How they compare, and TFLite Micro's outputs a run.
-
-    Raises:
-        InputError: the package is missing, or TFLite Micro refuses the file.
-    """
-    reference, outputs = Reference(content), []
-    loaded, _ = load(content, "the model")
-    equal, largest, first = 0, 0, ""
-    for inputs in batches:
-        ours = run(loaded, content, inputs, count=len(reference.outputs))
-        theirs = reference.run(inputs)
-        apart = max(_apart(a, b) for a, b in zip(ours, theirs, strict=True))
-        equal, largest = equal + (apart == 0), max(largest, apart)
-        if apart and not first:
-            first = _first_operator(content, inputs, reference)
-        outputs.append(ours)
-    return Exactness(len(outputs), equal, largest, first), outputs
-
-
-def _apart(ours: np.ndarray, theirs: np.ndarray) -> int:
-    """The largest difference of any number; of floats, which have no steps, rounded up, so that none counts as equal."""
-    if ours.dtype.kind == "f":
-        return 0 if np.array_equal(ours, theirs, equal_nan=True) else max(1, math.ceil(np.nanmax(np.abs(ours - theirs))))
-    return int(np.abs(ours.astype(np.int64) - theirs).max())
-
-
 def version() -> str:
     """Of the installed package."""
     return metadata.version("tflite-micro")
@@ -179,19 +122,6 @@ def _invoke(loaded, content: bytes, file: str) -> None:
             f"{file} does not run under TFLite Micro: {where} is of a type that it lacks, or damaged ({reason}); "
             "convert the model without it"
         ) from error
-
-
-def _first_operator(content: bytes, inputs: Sequence[np.ndarray], reference: Reference) -> str:
-    """The first operator whose output differs from that in `reference`, which has just run on the same inputs."""
-    graph = Graph(content)
-    loaded, _ = load(offline.without_offsets(content), "the model", kind="kPreserveAllTensors")
-    run(loaded, content, inputs, count=len(reference.outputs))
-    for operator in graph.operators:
-        for tensor in operator.outputs:
-            ours = loaded.GetTensor(tensor, 0)["tensor_data"]
-            if not np.array_equal(ours, reference.read(tensor)):
-                return f"{operator.name} at {graph.name(tensor)}"
-    return "none of those whose tensors can be read: the outputs alone differ"
 
 
 def _runtime():

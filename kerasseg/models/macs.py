@@ -35,7 +35,10 @@ def summary(*, size: tuple[int, int], num_classes: int) -> list[dict]:
     """A row a model: name, parameters, change against v3large, GMACs by part, output stride."""
     rows = []
     for name, spec in MODELS.items():
-        model = build_model(spec, size=size, num_classes=num_classes, batch_size=1)
+        with keras.StatelessScope(
+            initialize_variables=False
+        ):  # nobody asks for the weights' values, which take most of the time
+            model = build_model(spec, size=size, num_classes=num_classes, batch_size=1)
         gmacs = {f"{part}_gmac": count / 1e9 for part, count in count_macs(model).items()}
         rows.append(
             {"model": name, "parameters": model.count_params(), "output_stride": spec.output_stride, "tail": spec.tail, **gmacs}

@@ -4,16 +4,12 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 from keras import ops
 
-from kerasseg import config as config_lib
-from kerasseg import files, terminal
 from kerasseg.config import TrainConfig
 from kerasseg.data import pipeline
 from kerasseg.data.workers import Workers
@@ -22,16 +18,12 @@ from kerasseg.models import backbone, build_model
 from kerasseg.run import checkpoint, trained
 from kerasseg.run.directory import Run
 from kerasseg.run.lock import locked
-from kerasseg.run.provenance import provenance
-from kerasseg.score.evaluation import evaluate
 from kerasseg.score.metrics import Scores
-from kerasseg.training import backends, callbacks, distillation, hosts, journal, losses, opening, schedules
+from kerasseg.training import backends, callbacks, distillation, hosts, losses, opening, schedules
 from kerasseg.training.averaging import AveragingModel
 from kerasseg.training.opening import Opened
+from kerasseg.training.record import Record
 from kerasseg.training.timing import InputWatch, Pace
-
-if TYPE_CHECKING:
-    from kerasseg.reports.pages import RunStory
 
 
 def train(
@@ -72,16 +64,14 @@ def train(
 
 
 class _Training:
-    """One run's model, averages and progress."""
+    """One run's network, its optimizer and what it keeps."""
 
     def __init__(self, opened: Opened, log: Callable[[str], None]):
         run, self.admitted, self.resumes = opened.run, opened.admitted, opened.resumes
         config = self.config = run.config
-        self.run, self.directory, self.log = run, run.directory, log
+        self.log = log
         self.train_split, self.val_split = opened.splits
         self.workers: Workers | None = None  # processes that make the crops
-        self.progress = checkpoint.Progress()
-        self.shown: list | None = None  # pictures of the page, as the best weights segment them
         checkpoint.make_deterministic(config.seed, on_gpu=config.deterministic)
         backends.unlimited()
         with backends.building():
@@ -89,8 +79,9 @@ class _Training:
 
     def _build(self, run: Run, log: Callable[[str], None]) -> None:
         config = self.config
-        spec, classes, momentum = run.spec, run.num_classes, config.bn_momentum
-        model = build_model(spec, size=config.size, num_classes=classes, bn_momentum=momentum, precision=config.precision)
+        model = build_model(
+            run.spec, size=config.size, num_classes=run.num_classes, bn_momentum=config.bn_momentum, precision=config.precision
+        )
         fast = backends.with_fast_kernels(model)
         if run.teacher:
             self.model = distillation.student(fast, distillation.load(run, log=log))
@@ -98,14 +89,12 @@ class _Training:
             self.model = AveragingModel(fast.inputs, fast.outputs, name=fast.name)
         self.fed = dataclasses.replace(config, channels=self.model.inputs[0].shape[-1])  # colours for a grey one's teacher, too
         with hosts.alone():  # one process scores, on one device
-            eval_model = build_model(spec, size=run.eval_size, num_classes=classes, bn_momentum=momentum, batch_size=1)
-            self.eval_model = backends.with_fast_kernels(eval_model)
-            self.predict = trained.predictor(self.eval_model)
+            self.record = Record(run, self.val_split, log)
         if not self.resumes:
             if config.init_weights:
                 trained.load_weights(fast, Path(config.init_weights))
             else:
-                backbone.load_weights(fast, spec, source=config.backbone_weights)
+                backbone.load_weights(fast, run.spec, source=config.backbone_weights)
         if config.backbone_lr_factor == 0:
             for layer in fast.layers:
                 layer.trainable = not backbone.owns(layer.name)  # its batch norms keep their statistics, too
@@ -126,7 +115,7 @@ class _Training:
         config = self.config
         self._begin()
         pace = Pace(images=self.steps * config.batch_size, epochs=config.epochs)
-        for epoch in range(self.progress.epoch, config.epochs):
+        for epoch in range(self.record.progress.epoch, config.epochs):
             start = time.perf_counter()
             self.watch.start()
             row: dict = {"epoch": epoch + 1, **self._fit(epoch), "backend": backends.made_with()["backend"]}
@@ -139,34 +128,28 @@ class _Training:
         scores: dict = {}
         with hosts.together("the report"), hosts.alone():
             if hosts.is_first():
-                scores = dataclasses.asdict(self._report())
+                scores = dataclasses.asdict(self.record.report())
         return Scores(**hosts.shared(scores))
 
     @property
-    def variables(self) -> list[keras.Variable]:
-        """All that a training changes: of the model, then of the optimizer."""
-        return [*self.model.weights, *self.optimizer.variables]
-
-    @property
-    def _names(self) -> list[str]:
-        """Of the variables, in a checkpoint."""
-        return [
-            *(f"model/{variable.path}" for variable in self.model.weights),
-            *(f"optimizer/{i}" for i in range(len(self.optimizer.variables))),
-        ]
+    def variables(self) -> dict[str, keras.Variable]:
+        """All that a training changes, by its name in a checkpoint: of the model, then of the optimizer."""
+        of_model = {f"model/{variable.path}": variable for variable in self.model.weights}
+        return of_model | {f"optimizer/{i}": variable for i, variable in enumerate(self.optimizer.variables)}
 
     def _begin(self) -> None:
         """Gives every process what the first one begins or goes on with."""
-        values = list(map(ops.convert_to_numpy, self.variables))
+        record, variables = self.record, self.variables
+        values = list(map(ops.convert_to_numpy, variables.values()))
         if self.resumes:
             with hosts.together("reading the checkpoint"):
                 if hosts.is_first():
-                    self._restore(values)
-                    self.log(f"resuming after epoch {self.progress.epoch} of {self.config.epochs}")
+                    values = list(record.restore(variables).values())
+                    self.log(f"resuming after epoch {record.progress.epoch} of {self.config.epochs}")
         elif hosts.process()[1] == 1:
             return
-        self.progress = checkpoint.Progress(**hosts.shared(dataclasses.asdict(self.progress)))
-        for variable, value in zip(self.variables, hosts.of_first(values), strict=True):
+        record.progress = checkpoint.Progress(**hosts.shared(dataclasses.asdict(record.progress)))
+        for variable, value in zip(variables.values(), hosts.of_first(values), strict=True):
             variable.assign(value)
 
     def _finish(self, row: dict) -> None:
@@ -174,15 +157,15 @@ class _Training:
         epoch, epochs, found = row["epoch"], self.config.epochs, None
         if epoch % self.config.eval_every == 0 or epoch == epochs:
             try:
-                scores, found = self._evaluate(epoch)
+                scores, found = self.record.evaluate(self.model.averages, epoch=epoch)
             except DataError as error:  # a picture of val that nobody had read: the epoch is not lost for it
                 if epoch < epochs:
-                    self._save(row, None)
+                    self.record.save(row, None, self.variables)
                 raise self.admitted.explained(error) from None
             row |= {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
-        self._save(row, found)
+        self.record.save(row, found, self.variables)
         if found is not None and epoch < epochs:
-            self._page()
+            self.record.page()
 
     def _fit(self, epoch: int) -> dict[str, float]:
         """Means over an epoch: of the loss and, with a teacher, of the divergence."""
@@ -214,82 +197,3 @@ class _Training:
                 ),
             ],
         )
-
-    def _evaluate(self, epoch: int) -> tuple[Scores, journal.Evaluation]:
-        for variable, average in zip(self.eval_model.weights, self.model.averages, strict=True):
-            variable.assign(ops.convert_to_numpy(average))  # JAX donates what its models hold, and it may lie on many devices
-        return self._scored(epoch)
-
-    def _scored(self, epoch: int) -> tuple[Scores, journal.Evaluation]:
-        """Of what `eval_model` holds: the weights of that epoch."""
-        found = journal.Evaluation(epoch, {})
-        names, size = self.run.class_names, self.run.eval_size
-        show = terminal.bar("pictures scored")
-        scores = evaluate(self.predict, self.val_split, class_names=names, size=size, each=found.add, show=show)
-        found.scores = scores.to_json()
-        return scores, found
-
-    def _save(self, row: dict, found: journal.Evaluation | None) -> None:
-        """Writes weights first and the checkpoint last: killed in between, the epoch is simply done again."""
-        progress = self.progress
-        if progress.add(row, row.get("val_miou")) and found:
-            checkpoint.save_weights(self.eval_model, self.directory.best_weights)
-            journal.keep(self.run, found)
-            self.shown = None
-        if found is not None:
-            checkpoint.save_weights(self.eval_model, self.directory.last_weights)
-            means = ", ".join(f"{name} {row[name]:.4f}" for name in ("loss", "divergence") if name in row)
-            self.log(
-                f"epoch {row['epoch']}/{self.config.epochs}: {means}, val mIoU {100 * row['val_miou']:.2f} %, "
-                f"best {100 * progress.best_miou:.2f} % (epoch {progress.best_epoch})"
-            )
-        arrays = map(ops.convert_to_numpy, self.variables)
-        checkpoint.save(self.directory.checkpoint, dict(zip(self._names, arrays, strict=True)), progress)
-        journal.write_table(self.run, progress.history)
-        callbacks.write_summaries(row, self.directory.logs, log=self.log)
-
-    def _restore(self, values: list[np.ndarray]) -> None:
-        """Puts those of the checkpoint in the place of the `values` of all variables."""
-
-        def take(arrays: Mapping[str, np.ndarray]) -> None:
-            for i, name in enumerate(self._names):
-                if arrays[name].shape != values[i].shape:
-                    raise ValueError(f"{name} is {arrays[name].shape}, not {values[i].shape}")
-                values[i] = arrays[name]
-
-        self.progress = checkpoint.restore(self.directory.checkpoint, take, otherwise="train in another --workdir")
-        # A kill may have come between the checkpoint and the table made from it.
-        journal.write_table(self.run, self.progress.history)
-
-    def _page(self) -> None:
-        """Writes the page of the run, as far as it is."""
-
-        def told() -> "RunStory":
-            best = journal.kept(self.run)
-            if best and self.shown is None:
-                if best.epoch != self.progress.epoch:
-                    self.eval_model.load_weights(self.directory.best_weights)
-                self.shown = journal.samples(self.run, self.val_split, self.predict, best.by_picture)
-            return journal.story(self.run, best=best, shown=self.shown or (), about=provenance())
-
-        journal.write(self.run, told, log=self.log)
-
-    def _report(self) -> Scores:
-        self.eval_model.load_weights(self.directory.best_weights)
-        scores, found = self._scored(self.progress.best_epoch)
-        if journal.kept(self.run) != found:  # those of an earlier version kept none
-            journal.keep(self.run, found)
-        report = {
-            "split": "val",
-            "size": list(self.run.eval_size),
-            "best_epoch": self.progress.best_epoch,
-            "config": config_lib.for_report(self.config),
-            "scores": scores.to_json(),
-            **({"teacher": self.run.teacher} if self.run.teacher else {}),
-            "history": self.progress.history,
-            "backend": " then ".join(dict.fromkeys(row["backend"] for row in self.progress.history if "backend" in row)),
-            **provenance(),
-        }
-        files.write_json(self.directory.report, report)
-        self._page()
-        return scores

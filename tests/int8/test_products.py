@@ -6,7 +6,7 @@ import numpy as np
 from kerasseg.int8 import calibration, products, quantization, ranges
 from kerasseg.lite import converter, surgery
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import runtime
+from kerasseg.mcu import parity
 from tests.lite.nets import int8, network
 from tests.mcu.test_differences import BATCHES, with_edges
 
@@ -17,8 +17,8 @@ def _products(graph):
 
 def test_a_file_with_edges_is_equal_to_the_bit_afterwards():
     content = with_edges()
-    before, _ = runtime.compare(content, BATCHES)
-    after, _ = runtime.compare(products.agreeing(content), BATCHES)
+    before, _ = parity.compare(content, BATCHES)
+    after, _ = parity.compare(products.agreeing(content), BATCHES)
     assert before.equal < before.runs
     assert after.equal == after.runs
 

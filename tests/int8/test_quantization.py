@@ -8,7 +8,7 @@ from kerasseg import int8
 from kerasseg.int8 import calibration
 from kerasseg.lite import interpreter
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import runtime
+from kerasseg.mcu import parity
 from kerasseg.models import build_model
 from tests.lite.nets import real_output
 
@@ -64,7 +64,7 @@ def test_tflite_micro_gives_the_same_to_the_bit(content):
         multipliers = float(first * second / out), float(first) * float(second) / float(out)
         assert len({round(math.frexp(multiplier)[0] * 2**31) for multiplier in multipliers}) == 1
     images = np.random.default_rng(2).integers(-128, 128, (3, 1, 64, 64, 3)).astype(np.int8)
-    found, _ = runtime.compare(content, [[image] for image in images])
+    found, _ = parity.compare(content, [[image] for image in images])
     assert (found.runs, found.equal) == (3, 3)
 
 

@@ -8,7 +8,7 @@ from kerasseg.int8 import calibration, products, quantization, ranges, wide
 from kerasseg.int8.preparation import Prepared
 from kerasseg.lite import interpreter, surgery
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import runtime
+from kerasseg.mcu import parity
 from tests.lite.nets import IMAGES, as_float, real_output
 
 
@@ -65,7 +65,7 @@ def test_tflite_micro_runs_it_to_the_bit(prepared, io_type):
     assert {np.dtype(graph.dtype(one.inputs[0])) for one in graph.operators if one.name == "CONV_2D"} == {np.dtype("int16")}
     (resize,) = (one for one in graph.operators if one.name == "RESIZE_BILINEAR")
     assert graph.dtype(resize.outputs[0]) == np.int8  # which is all that TFLite Micro has
-    found, _ = runtime.compare(content, [[loaded.picture.array(image)] for image in prepared.images])
+    found, _ = parity.compare(content, [[loaded.picture.array(image)] for image in prepared.images])
     assert (found.runs, found.equal) == (2, 2)
 
 

@@ -29,6 +29,11 @@ def int8(model, *, images=IMAGES, **options):
     return quantization.with_ranges(content, ranges.measure(content, calibration.representative(images)), **options)
 
 
+def two_convolutions():
+    """An int8 file of two convolutions with a relu between them."""
+    return int8(network(keras.layers.Conv2D(8, 3, padding="same"), keras.layers.ReLU(), keras.layers.Conv2D(4, 1)))
+
+
 def from_tf(model):
     with quiet():
         return tf.lite.TFLiteConverter.from_keras_model(model).convert()

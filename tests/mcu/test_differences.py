@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import differences, runtime
+from kerasseg.mcu import differences, parity
 from kerasseg.reports import tables
 from tests.lite.nets import int8
 
@@ -39,7 +39,7 @@ def test_numbers_on_the_edge_by_hand():
 
 
 def test_scales_are_told_from_other_reasons(edged):
-    exactness, outputs = runtime.compare(edged, BATCHES)
+    exactness, outputs = parity.compare(edged, BATCHES)
     assert exactness.equal < exactness.runs
     assert exactness.largest_difference == 1
     found = differences.judge(edged, BATCHES, outputs, exactness=exactness, tolerance_lsb=-1)
@@ -57,13 +57,13 @@ def test_what_nothing_explains_is_not_accepted(edged):
     graph = Graph(edged)
     bias = graph.model.buffers[graph.tensors[graph.operators[0].inputs[2]].buffer]
     bias.data = (np.frombuffer(bytes(bias.data), np.int32) + 10_000).view(np.uint8)
-    _, outputs = runtime.compare(graph.content(), BATCHES)  # of another file
-    exactness = runtime.Exactness(3, 0, 90, f"CONV_2D at {graph.name(graph.operators[0].outputs[0])}")
+    _, outputs = parity.compare(graph.content(), BATCHES)  # of another file
+    exactness = parity.Exactness(3, 0, 90, f"CONV_2D at {graph.name(graph.operators[0].outputs[0])}")
     found = differences.judge(edged, BATCHES, outputs, exactness=exactness, tolerance_lsb=-1)
     assert (found.tolerance_lsb, found.because_of_scales) == (0, False)
     assert found.other_classes > 0
 
 
 def test_equal_outputs_need_no_reason(edged):
-    found = differences.judge(edged, [], [], exactness=runtime.Exactness(3, 3, 0, ""), tolerance_lsb=-1)
+    found = differences.judge(edged, [], [], exactness=parity.Exactness(3, 3, 0, ""), tolerance_lsb=-1)
     assert found == differences.Differences(0, False, 0.0)
