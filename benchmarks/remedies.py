@@ -27,6 +27,7 @@ def measure(options: BenchmarkOptions) -> dict:
     from kerasseg.int8 import calibration, equalization, folding, quantization, ranges
     from kerasseg.int8.rounding import round_kernels
     from kerasseg.lite import converter, inspection, interpreter
+    from kerasseg.logits import class_ids
     from kerasseg.run import histogram, trained
     from kerasseg.run.directory import open_run
     from kerasseg.run.provenance import provenance
@@ -60,7 +61,7 @@ def measure(options: BenchmarkOptions) -> dict:
 
     def predict(images):
         inspector.run(images.astype(np.float32))
-        return inspector.read(inspector.activations[-1]).argmax(-1).astype(np.uint8)
+        return class_ids(inspector.read(inspector.activations[-1]), size=run.eval_size)
 
     hold("TensorFlow's converter and calibrator alone", predict)
     score("own ranges, every tensor kept while measuring, none below where hard-swish is 0", folded)

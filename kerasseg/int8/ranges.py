@@ -2,8 +2,9 @@
 
 TensorFlow 2.21's own calibrator is not used: it reads tensors after the run, when in-place operators (ADD and MUL write over
 their first input) have replaced them, so a hard-swish gate of 0..6 is taken for the product's range. Here LiteRT keeps every
-tensor. The range is the mean over pictures of each picture's smallest and largest value (the moving-average observer of
-Jacob et al., CVPR 2018, section 3.1, with equal weights): the largest over all pictures is set by single pixels.
+tensor. The range is the mean over pictures of where each picture's values end (the moving-average observer of Jacob et al.,
+CVPR 2018, section 3.1, with equal weights), but for the few that lie furthest out (a percentile: Wu et al. 2020,
+arXiv:2004.09602): the largest over all pictures, and in a large tensor of one picture, is set by single pixels.
 """
 
 import math
@@ -20,6 +21,7 @@ Ranges = dict[int, tuple[float, float]]
 
 # Operators whose int8 form copies or interpolates steps: inputs and output have one scale.
 SAME_SCALE = {"CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "PAD", "PADV2", "RESHAPE", "MAX_POOL_2D"}
+OUTSIDE = 3e-5  # of a picture's values, at either end of a range; none of a tensor with fewer than 33,334 numbers
 LARGEST_REQUANTIZATION = 128.0  # half of XNNPACK's limit of 2^8 (src/subgraph/validation.c), which refuses the whole file
 
 
@@ -44,7 +46,7 @@ def measure(content: bytes, representative: Representative, *, piece_bytes: int 
                 raise InputError(
                     f"{walker.names[tensor]} is not finite on a calibration picture; train with a lower --learning_rate"
                 )
-            sums[tensor] += values.min(), values.max()
+            sums[tensor] += _ends(values)
     graph = Graph(content)
     found = {tensor: (min(total[0] / count, 0.0), max(total[1] / count, 0.0)) for tensor, total in sums.items()}
     found |= of_pictures(graph)
@@ -52,6 +54,15 @@ def measure(content: bytes, representative: Representative, *, piece_bytes: int 
         if operator.name == "LOGISTIC":
             found[operator.outputs[0]] = (0.0, 255 / 256)  # TFLite's kernel knows no other
     return widen(graph, tie(graph, cut_below_gates(graph, found)))
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Where the values of a picture begin and end, but for the OUTSIDE smallest and largest."""
+    left_out = int(OUTSIDE * values.size)
+    if not left_out:
+        return values.min(), values.max()
+    ordered = np.partition(values, (left_out, values.size - 1 - left_out), axis=None)
+    return ordered[left_out], ordered[-1 - left_out]
 
 
 def of_pictures(graph: Graph) -> Ranges:

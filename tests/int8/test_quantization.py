@@ -18,8 +18,8 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.floa
 
 
 @pytest.fixture(scope="module")
-def model(short):
-    return build_model(short.model, size=(64, 64), num_classes=4, batch_size=1)
+def model():
+    return build_model("tiny", size=(64, 64), num_classes=4, batch_size=1)
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,21 @@ def test_a_range_is_the_mean_of_the_pictures():
     assert len(found) > 1
 
 
+def test_of_a_large_tensor_single_pixels_do_not_count():
+    """3e-5 of 200 * 500 numbers are 3: the next ones are the ends, whatever the three reach."""
+    image = keras.Input((200, 500, 1), batch_size=1)
+    shift = keras.layers.DepthwiseConv2D(1, use_bias=True)
+    model = keras.Model(image, shift(image))
+    shift.set_weights([np.ones((1, 1, 1, 1)), np.full(1, -100.0)])
+    picture = np.full((200, 500, 1), 100, np.uint8)
+    picture[0, :5, 0] = 255, 254, 253, 150, 120
+    picture[1, :4, 0] = 0, 1, 2, 60
+    content = converter.convert(model, recipe="float32")
+    found = ranges.measure(content, calibration.representative(iter(picture[None])))
+    output = int(Graph(content).model.subgraphs[0].outputs[0])
+    np.testing.assert_allclose(found[output], (-40, 50), atol=1e-4)
+
+
 def test_the_rescaling_of_a_picture_is_known_and_exact():
     image = keras.Input((4, 4, 3), batch_size=1)
     model = keras.Model(image, keras.layers.Rescaling(1 / 127.5, -1.0)(image))
