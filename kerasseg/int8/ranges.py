@@ -25,12 +25,15 @@ OUTSIDE = 3e-5  # of a picture's values, at either end of a range; none of a ten
 LARGEST_REQUANTIZATION = 128.0  # half of XNNPACK's limit of 2^8 (src/subgraph/validation.c), which refuses the whole file
 
 
-def measure(content: bytes, representative: Representative, *, piece_bytes: int = pieces.PIECE_BYTES) -> Ranges:
+def measure(
+    content: bytes, representative: Representative, *, outside: float = OUTSIDE, piece_bytes: int = pieces.PIECE_BYTES
+) -> Ranges:
     """Ranges of all activations of a float file.
 
     Args:
         content: A float32 .tflite file.
         representative: Calibration images.
+        outside: Share of a picture's values, 0..1, that is left out at either end of a range.
         piece_bytes: Most bytes of tensors that are kept at a time; the ranges are the same whatever it is.
 
     Returns:
@@ -46,7 +49,7 @@ def measure(content: bytes, representative: Representative, *, piece_bytes: int 
                 raise InputError(
                     f"{walker.names[tensor]} is not finite on a calibration picture; train with a lower --learning_rate"
                 )
-            sums[tensor] += _ends(values)
+            sums[tensor] += _ends(values, outside)
     graph = Graph(content)
     found = {tensor: (min(total[0] / count, 0.0), max(total[1] / count, 0.0)) for tensor, total in sums.items()}
     found |= of_pictures(graph)
@@ -56,9 +59,9 @@ def measure(content: bytes, representative: Representative, *, piece_bytes: int 
     return widen(graph, tie(graph, cut_below_gates(graph, found)))
 
 
-def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Where the values of a picture begin and end, but for the OUTSIDE smallest and largest."""
-    left_out = int(OUTSIDE * values.size)
+def _ends(values: np.ndarray, outside: float) -> tuple[float, float]:
+    """Where the values of a picture begin and end, but for a share of the smallest and of the largest."""
+    left_out = int(outside * values.size)
     if not left_out:
         return values.min(), values.max()
     ordered = np.partition(values, (left_out, values.size - 1 - left_out), axis=None)
