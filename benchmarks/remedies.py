@@ -78,6 +78,7 @@ def measure(options: BenchmarkOptions) -> dict:
     rounded = round_kernels(equal, representative)
     score("kernels rounded together", rounded)
     score("the outermost 3e-5 of a picture's numbers left out of ranges", rounded, outside=ranges.OUTSIDE)
+    score("beside that, means as average poolings (`--means=pool`)", folding.pool_means(rounded), outside=ranges.OUTSIDE)
     return {
         "model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "epochs": run.config.epochs,
         "note": options.note, "rows": rows, **provenance(),

@@ -87,6 +87,20 @@ def double_resizes(model: keras.Model) -> keras.Model:
     return rebuild(model, emit)
 
 
+def pool_means(model: keras.Model) -> keras.Model:
+    """Every mean of a whole picture as an average pooling of its size, for which CMSIS-NN and Helium have kernels.
+
+    The same function; in int8 a pooling has one scale for what it takes and gives.
+    """
+
+    def emit(layer: keras.layers.Layer, inputs: list):
+        if not isinstance(layer, keras.layers.GlobalAveragePooling2D) or not layer.keepdims:
+            return copy(layer, inputs)
+        return keras.layers.AveragePooling2D(inputs[0].shape[1:3], name=layer.name)(inputs[0])
+
+    return rebuild(model, emit)
+
+
 def scale_outputs(layer: keras.layers.Layer, kernel: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """A kernel whose output channels are multiplied by `factor` (C,)."""
     if isinstance(layer, keras.layers.DepthwiseConv2D):

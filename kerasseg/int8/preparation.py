@@ -23,6 +23,7 @@ from kerasseg.run.directory import Run
 QAT_WEIGHTS = "best.weights.h5"  # in a run's folder qat
 RESIZES = ("whole", "doubling")
 ROUNDINGS = ("together", "nearest")
+MEANS = ("mean", "pool")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,10 @@ class QuantizationSettings:
         learning_rate: At its start.
         resizes: One of RESIZES: "doubling" writes those by 4, 8, ... as steps of 2 (`folding.double_resizes`).
         rounding: Of kernels, one of ROUNDINGS: "together" as `rounding.round_kernels` does, "nearest" each number by itself.
+        means: One of MEANS: "pool" writes means of a whole picture as average poolings (`folding.pool_means`).
 
     Raises:
-        InputError: a choice, a way of resizing or of rounding that is not known.
+        InputError: a choice, a way of resizing, of rounding or of averaging that is not known.
     """
 
     calibration_examples: int = 32
@@ -49,9 +51,10 @@ class QuantizationSettings:
     learning_rate: float = 0.0
     resizes: str = "whole"
     rounding: str = "together"
+    means: str = "mean"
 
     def __post_init__(self) -> None:
-        known = {"calibration_choice": calibration.CHOICES, "resizes": RESIZES, "rounding": ROUNDINGS}
+        known = {"calibration_choice": calibration.CHOICES, "resizes": RESIZES, "rounding": ROUNDINGS, "means": MEANS}
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} {getattr(self, name)!r} is unknown; give one of {', '.join(choices)}")
@@ -107,7 +110,7 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
     for _ in representative():
         pass  # one that cannot be used is refused before anything takes time
     model, weights_sha256 = trained.load_hashed(run)
-    prepared = prepare_model(model, representative, resizes=settings.resizes, rounding=settings.rounding)
+    prepared = prepare_model(model, representative, resizes=settings.resizes, rounding=settings.rounding, means=settings.means)
     return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen), weights_sha256=weights_sha256)
 
 
@@ -121,7 +124,12 @@ def _pixels(example: Example, run: Run) -> np.ndarray:
 
 
 def prepare_model(
-    model: keras.Model, representative: calibration.Representative, *, resizes: str = "whole", rounding: str = "together"
+    model: keras.Model,
+    representative: calibration.Representative,
+    *,
+    resizes: str = "whole",
+    rounding: str = "together",
+    means: str = "mean",
 ) -> Prepared:
     """`prepare` for any model of `kerasseg.build_model` with batch_size=1.
 
@@ -130,11 +138,14 @@ def prepare_model(
         representative: Calibration pictures.
         resizes: One of RESIZES.
         rounding: One of ROUNDINGS.
+        means: One of MEANS.
     """
     model = folding.fold(model)
     if resizes == "doubling":
         model = folding.double_resizes(model)
     model = equalization.equalize(model, representative)
+    if means == "pool":
+        model = folding.pool_means(model)
     content = reference = converter.convert(model, recipe="float32")
     if rounding == "together":
         model = round_kernels(model, representative)

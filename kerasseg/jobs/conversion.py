@@ -70,8 +70,10 @@ def convert(
     if recipe.calibrated:
         content, extra = _quantized(run, dataset, settings, probes, weights_sha256, log)
     else:
-        if settings.float_layers or settings.resizes != "whole":
-            raise InputError(f"--float_layers and --resizes are for int8 recipes, not {settings.recipe}; leave them out")
+        if settings.float_layers or settings.resizes != "whole" or settings.means != "mean":
+            raise InputError(
+                f"--float_layers, --resizes and --means are for int8 recipes, not {settings.recipe}; leave them out"
+            )
         log(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}")
         content, extra = converter.convert(model, recipe=settings.recipe), {}
         if settings.recipe == "float16":
@@ -154,6 +156,7 @@ def _quantized(
         settings.learning_rate if recipe.trained else 0.0,
         settings.resizes,
         settings.rounding,
+        settings.means,
     )
     everything = ", all there are" if chosen.calibration_examples == len(split) else ""
     log(f"calibrating on {chosen.calibration_examples} training pictures of {run.config.dataset}{everything}")

@@ -48,6 +48,11 @@ class ConversionSettings:
         "of an int8 file's kernels: together (errors that cancel on calibration pictures) or nearest (each number by itself)",
         choices=("together", "nearest"),
     )
+    means: str = setting(
+        "mean",
+        "of an int8 file: mean, or pool: means of a whole picture as AVERAGE_POOL_2D, for which CMSIS-NN has kernels",
+        choices=("mean", "pool"),
+    )
     float_layers: tuple[str, ...] = setting(
         (), "layers of an int8 file left in float32: names, comma-separated, or auto:K for the K worst"
     )

@@ -12,7 +12,8 @@ def cmsis_nn_scratch(graph: Graph) -> list[int]:
     With the DSP extension a convolution copies two columns of its input as int16, rounded up to 4 values, and a depthwise one
     a column (arm_convolve_s8_get_buffer_size_dsp, arm_depthwise_conv_s8_opt_get_buffer_size_dsp). With Helium a convolution
     takes four columns as int8, rounded up to 16, and a depthwise one four blocks of 124 channels, whatever it has
-    (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. From CMSIS-NN's sources at 4ab83cc3;
+    (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. With the DSP extension an average
+    pooling of int8 takes a sum of 32 bits a channel (arm_avgpool_s8_get_buffer_size). From CMSIS-NN's sources at 4ab83cc3;
     programs linked for a Cortex-M7 and an M55 took what these say. With int16 activations a convolution takes two columns, 1x1
     or not, and a depthwise one four (arm_convolve_get_buffer_sizes_s16.c, arm_depthwise_conv_get_buffer_sizes_s16.c, V.1.0.0);
     no program with those was linked.
@@ -21,6 +22,8 @@ def cmsis_nn_scratch(graph: Graph) -> list[int]:
 
 
 def _scratch(graph: Graph, operator: Operator) -> int:
+    if operator.name == "AVERAGE_POOL_2D":
+        return 4 * graph.shape(operator.inputs[0])[3]
     if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return 0
     _, height, width, channels = graph.shape(operator.inputs[1])

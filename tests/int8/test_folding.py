@@ -62,6 +62,16 @@ def test_resizes_in_steps_of_two():
         np.testing.assert_allclose(np.diff(middle), 1 / 24, atol=2e-4)
 
 
+def test_means_of_a_picture_as_poolings():
+    image = keras.Input((5, 7, 3), batch_size=1)
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="mean")(image)
+    model = keras.Model(image, keras.layers.Multiply()([image, x]))
+    pooled = folding.pool_means(model)
+    assert isinstance(pooled.get_layer("mean"), keras.layers.AveragePooling2D)
+    picture = np.random.default_rng(0).uniform(0, 255, (1, 5, 7, 3)).astype(np.float32)
+    np.testing.assert_allclose(pooled(picture), model(picture), rtol=1e-5)
+
+
 def test_a_resize_from_one_pixel_stays():
     image = keras.Input((1, 1, 3), batch_size=1)
     model = keras.Model(image, keras.layers.Resizing(8, 8)(image))

@@ -68,6 +68,8 @@ def test_unknown_choices_are_refused():
         int8.QuantizationSettings(calibration_choice="best")
     with pytest.raises(ValueError, match="resizes 'Doubling' is unknown; give one of whole, doubling"):
         int8.QuantizationSettings(resizes="Doubling")
+    with pytest.raises(ValueError, match="means 'average' is unknown; give one of mean, pool"):
+        int8.QuantizationSettings(means="average")
 
 
 def test_float_layers_by_name_and_by_loss(prepared):

@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -19,6 +20,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.floa
 
 @pytest.fixture(scope="module")
 def model():
+    keras.utils.set_random_seed(0)
     return build_model("tiny", size=(64, 64), num_classes=4, batch_size=1)
 
 
@@ -66,6 +68,19 @@ def test_tflite_micro_gives_the_same_to_the_bit(content):
     images = np.random.default_rng(2).integers(-128, 128, (3, 1, 64, 64, 3)).astype(np.int8)
     found, _ = parity.compare(content, [[image] for image in images])
     assert (found.runs, found.equal) == (3, 3)
+
+
+def test_means_as_poolings_are_equal_to_the_bit_too(model):
+    prepared = int8.prepare_model(model, calibration.representative(IMAGE), rounding="nearest", means="pool")
+    content = int8.quantize(prepared)
+    kinds = [operator.name for operator in Graph(content).operators]
+    assert "MEAN" not in kinds
+    assert kinds.count("AVERAGE_POOL_2D") == 10  # nine gates and the head's
+    images = np.random.default_rng(2).integers(-128, 128, (2, 1, 64, 64, 3)).astype(np.int8)
+    found, _ = parity.compare(content, [[image] for image in images])
+    assert (found.runs, found.equal) == (2, 2)
+    expected = model.predict_on_batch(IMAGE)
+    assert np.abs(real_output(content, IMAGE)[0] - expected).max() <= 0.35 * np.abs(expected).max()
 
 
 def test_reference_kernels_and_xnnpack_agree_to_a_few_steps(content):

@@ -14,7 +14,7 @@ from kerasseg.data.letterbox import Placement, restore, segment
 from kerasseg.lite import interpreter
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.logits import class_ids
-from kerasseg.mcu import class_map, ethos, firmware, frames, operators, vectors
+from kerasseg.mcu import class_map, ethos, firmware, frames, operators, parity, vectors
 from kerasseg.mcu import runtime as micro
 from tests.lite.nets import int8, network
 
@@ -32,7 +32,7 @@ def content():
 @pytest.fixture(scope="module")
 def folder(content, tmp_path_factory):
     inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
-    _, outputs = micro.compare(content, [inputs])
+    _, outputs = parity.compare(content, [inputs])
     vector = vectors.Vector("noise", tuple(inputs), tuple(outputs[0]))
     folder = tmp_path_factory.mktemp("sources")
     return _written(folder, content, vector)
@@ -84,7 +84,7 @@ def test_a_port_without_a_clock_is_told(folder, tmp_path):
 @needs_compiler
 def test_main_accepts_what_was_accepted(content, folder, tmp_path):
     inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
-    _, outputs = micro.compare(content, [inputs])
+    _, outputs = parity.compare(content, [inputs])
     tolerant = _written(tmp_path, content, vectors.Vector("noise", tuple(inputs), tuple(outputs[0])), tolerance_lsb=1)
     done = _build(tolerant, tmp_path / "main", "-DSTAND_IN_FLIP=1")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
@@ -181,7 +181,7 @@ def test_colours_and_counts_over_a_frame(content, tmp_path, layout):
 def test_what_the_readme_says_compiles_and_names_a_class(content, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     given = frames.picture_of(Graph(content)).quantized[0][pixels][None]
-    _, outputs = micro.compare(content, [[given]])
+    _, outputs = parity.compare(content, [[given]])
     _written(tmp_path, content, vectors.Vector("noise", (given,), tuple(outputs[0])))
     snippet = (tmp_path / "README.md").read_text().split("```cpp")[1].split("```")[0]
     (tmp_path / "own.cc").write_text(
@@ -215,7 +215,7 @@ def test_from_a_frame_to_the_classes_of_predict(content, tmp_path):
     )
     subprocess.run(["g++", *WARNINGS, f"-I{tmp_path}", tmp_path / "own.cc", "-o", tmp_path / "own"], check=True)
     filled = subprocess.run([tmp_path / "own"], input=frame.tobytes(), capture_output=True, check=True).stdout
-    _, ((logits,),) = micro.compare(content, [[np.frombuffer(filled, np.int8).reshape(1, 16, 16, 3)]])
+    _, ((logits,),) = parity.compare(content, [[np.frombuffer(filled, np.int8).reshape(1, 16, 16, 3)]])
     given = frame.tobytes() + logits.tobytes()
     ids = subprocess.run([tmp_path / "own", "classes"], input=given, capture_output=True, check=True).stdout
     path = tmp_path / "net.tflite"
@@ -248,7 +248,7 @@ def test_two_exports_from_archives_keep_their_own_weights(content, tmp_path, cal
         folder = tmp_path / f"folder{i}"
         folder.mkdir()
         inputs = [np.random.default_rng(i).integers(-128, 128, (1, 16, 16, 3), np.int8)]
-        _, outputs = micro.compare(net, [inputs])
+        _, outputs = parity.compare(net, [inputs])
         _written(folder, net, vectors.Vector("noise", tuple(inputs), tuple(outputs[0])), name=name)
         (folder / "probe.cc").write_text(PROBE.format(name=name, function=f"Probe{i}"))
         for source in (f"{name}_model_data", f"{name}_test_vector", "probe"):
@@ -269,7 +269,7 @@ def test_two_exports_from_archives_keep_their_own_weights(content, tmp_path, cal
 def test_what_vela_compiled_has_sources_of_its_own(content, tmp_path):
     estimate, made = ethos.compiled(content, accelerator="ethos-u55-128")
     inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
-    _, outputs = micro.compare(content, [inputs])
+    _, outputs = parity.compare(content, [inputs])
     vector = vectors.Vector("noise", tuple(inputs), tuple(outputs[0]))
     request = firmware.Request(name="net", class_names=CLASSES)
     found = firmware.npu_sources(made, estimate, request=request, room=MEMORY, vector=vector)

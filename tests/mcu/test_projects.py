@@ -12,7 +12,7 @@ import pytest
 from kerasseg.data.letterbox import letterbox, segment
 from kerasseg.lite import interpreter
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.mcu import class_log, class_map, firmware, frames, vectors
+from kerasseg.mcu import class_log, class_map, firmware, frames, parity, vectors
 from kerasseg.mcu import runtime as micro
 from kerasseg.mcu.pixels import LAYOUTS
 from kerasseg.mcu.projects import PROJECTS
@@ -31,7 +31,7 @@ def content():
 
 def _written(folder, content, **request):
     inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
-    _, outputs = micro.compare(content, [inputs])
+    _, outputs = parity.compare(content, [inputs])
     vector = vectors.Vector("noise", tuple(inputs), tuple(outputs[0]))
     request = firmware.Request(
         **{"name": "net", "class_names": CLASSES, "projects": tuple(PROJECTS), "frame": FRAME} | request
@@ -136,7 +136,7 @@ def test_the_host_runs_the_test_vector_and_prints_its_class_map(content, folder,
     _run("ctest", "--test-dir", host)
     heard = class_log.read(_run(host / "net_test").encode(), file="log")
     inputs = [np.random.default_rng(0).integers(-128, 128, (1, 16, 16, 3), np.int8)]
-    _, ((logits,),) = micro.compare(content, [inputs])
+    _, ((logits,),) = parity.compare(content, [inputs])
     assert (heard.ids == class_map.class_ids(logits, stride=1)).all()
     assert (heard.microseconds, heard.verdict) == (5000, "PASS: the output is equal, byte for byte")
 

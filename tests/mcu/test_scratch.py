@@ -20,6 +20,8 @@ def test_scratch_by_hand(content):
     assert scratch.cmsis_nn_scratch(Graph(int8(network(keras.layers.Conv2D(4, 1))))) == [0]
     depthwise = int8(network(keras.layers.DepthwiseConv2D(3, padding="same")))
     assert scratch.cmsis_nn_scratch(Graph(depthwise)) == [4 * 124 * 9]  # Helium: 124 channels, whatever it has
+    pooled = int8(network(keras.layers.AveragePooling2D(16)))
+    assert scratch.cmsis_nn_scratch(Graph(pooled)) == [4 * 3]  # DSP: a sum a channel
     dilated = int8(network(keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)))
     assert scratch.cmsis_nn_scratch(Graph(dilated)) == [0]  # plain C
 

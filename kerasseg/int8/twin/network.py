@@ -36,6 +36,7 @@ MAPPED = {
     keras.layers.ReLU: ("max_value",),
     keras.layers.Activation: ("activation",),
     keras.layers.GlobalAveragePooling2D: ("keepdims",),
+    keras.layers.AveragePooling2D: (),  # of a whole picture, as `folding.pool_means` writes them
     keras.layers.Resizing: ("interpolation",),
     keras.layers.ZeroPadding2D: ("padding",),
     keras.layers.Rescaling: ("scale", "offset"),
@@ -122,7 +123,7 @@ def _arithmetic(
         return whole, Config(Requantize(grid, lambda: steps[0] * steps[1] / grid.step))
     if grid and isinstance(layer, keras.layers.Resizing):  # of whole steps by powers of 2: one in 64 is a half, which goes up
         return integers(tensors[0], steps[0]), Config(Sum(grid))
-    if grid and isinstance(layer, keras.layers.GlobalAveragePooling2D):
+    if grid and isinstance(layer, (keras.layers.GlobalAveragePooling2D, keras.layers.AveragePooling2D)):
         return integers(tensors[0], steps[0]), Config(Requantize(grid, lambda: steps[0] / grid.step))
     return tensors if len(tensors) > 1 else tensors[0], Config(Snap(grid) if grid else None)
 
@@ -139,6 +140,8 @@ def _is_shift(layer: keras.layers.Layer) -> bool:
 
 def _namesake(layer: keras.layers.Layer, model: keras.Model, size: tuple[int, int]) -> tf_keras.layers.Layer:
     """The tf_keras layer of the same kind, name and settings; resizes follow the pictures' size."""
+    if isinstance(layer, keras.layers.AveragePooling2D):
+        return tf_keras.layers.GlobalAveragePooling2D(keepdims=True, name=layer.name)
     settings = {name: layer.get_config()[name] for name in MAPPED[type(layer)]}
     if isinstance(layer, keras.layers.Resizing):
         old = model.input.shape[1:3]
