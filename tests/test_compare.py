@@ -61,7 +61,7 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, t
     assert table in result.stdout
     assert "Backbone weights: `none` for `short`, `short`." in table
     assert (
-        f"| `short` | 96x96 | 17,470 | +0.00 % | 0.00 | {100 * scored:.2f} ± 0.00 % | {100 * last:.2f} ± 0.00 % |  | " in table
+        f"| `short` | 96x96 | 9,630 | +0.00 % | 0.00 | {100 * scored:.2f} ± 0.00 % | {100 * last:.2f} ± 0.00 % |  | " in table
     )
     header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
     assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,float_miou_deviation,int8_miou")
