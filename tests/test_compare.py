@@ -72,7 +72,7 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, t
         tab = looked_at(browser, tmp_path / "compare.html", width=width, scheme="dark")
         assert tab.locator("table").first.locator("tr").count() == 3
         said = [tab.locator("svg title").nth(i).text_content() for i in range(tab.locator("svg title").count())]
-        assert any(text.startswith("short: 0.0175 million parameters, ") for text in said)
+        assert any(text.startswith("short: 0.00963 million parameters, ") for text in said)
 
 
 def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
