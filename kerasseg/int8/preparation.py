@@ -39,6 +39,7 @@ class QuantizationSettings:
         resizes: One of RESIZES: "doubling" writes those by 4, 8, ... as steps of 2 (`folding.double_resizes`).
         rounding: Of kernels, one of ROUNDINGS: "together" as `rounding.round_kernels` does, "nearest" each number by itself.
         means: One of MEANS: "pool" writes means of a whole picture as average poolings (`folding.pool_means`).
+        outside: Share of a picture's values, 0..1, that ranges leave out at either end (`ranges.measure`).
 
     Raises:
         InputError: a choice, a way of resizing, of rounding or of averaging that is not known.
@@ -52,6 +53,7 @@ class QuantizationSettings:
     resizes: str = "whole"
     rounding: str = "together"
     means: str = "mean"
+    outside: float = ranges.OUTSIDE
 
     def __post_init__(self) -> None:
         known = {"calibration_choice": calibration.CHOICES, "resizes": RESIZES, "rounding": ROUNDINGS, "means": MEANS}
@@ -110,7 +112,8 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
     for _ in representative():
         pass  # one that cannot be used is refused before anything takes time
     model, weights_sha256 = trained.load_hashed(run)
-    prepared = prepare_model(model, representative, resizes=settings.resizes, rounding=settings.rounding, means=settings.means)
+    how = {name: getattr(settings, name) for name in ("resizes", "rounding", "means", "outside")}
+    prepared = prepare_model(model, representative, **how)
     return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen), weights_sha256=weights_sha256)
 
 
@@ -130,6 +133,7 @@ def prepare_model(
     resizes: str = "whole",
     rounding: str = "together",
     means: str = "mean",
+    outside: float = ranges.OUTSIDE,
 ) -> Prepared:
     """`prepare` for any model of `kerasseg.build_model` with batch_size=1.
 
@@ -139,6 +143,7 @@ def prepare_model(
         resizes: One of RESIZES.
         rounding: One of ROUNDINGS.
         means: One of MEANS.
+        outside: As in QuantizationSettings.
     """
     model = folding.fold(model)
     if resizes == "doubling":
@@ -151,7 +156,9 @@ def prepare_model(
         model = round_kernels(model, representative)
         content = converter.convert(model, recipe="float32")
     first = tuple(image for (image,) in itertools.islice(representative(), 2))
-    return Prepared(model, content, reference, ranges.measure(content, representative), first, digest=_digest(model))
+    return Prepared(
+        model, content, reference, ranges.measure(content, representative, outside=outside), first, digest=_digest(model)
+    )
 
 
 def _digest(model: keras.Model) -> str:
@@ -191,7 +198,7 @@ def again(run: Run, split: Split, calibration_report: dict) -> Prepared:
         calibration_report: The entry "calibration" of the JSON beside the file.
     """
     names = [field.name for field in dataclasses.fields(QuantizationSettings)]
-    before = {"rounding": "nearest"}  # of a file from when there was no other
+    before = {"rounding": "nearest", "outside": 0.0}  # of a file from when there was no other
     settings = QuantizationSettings(**before | {name: calibration_report[name] for name in names if name in calibration_report})
     prepared = prepare(run, split, settings)
     return with_best(run, prepared) if settings.epochs else prepared

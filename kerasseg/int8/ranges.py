@@ -20,10 +20,9 @@ from kerasseg.lite.flatbuffer import RELU6, Graph, Operator
 Ranges = dict[int, tuple[float, float]]
 
 # Operators whose int8 form copies, averages or interpolates steps: inputs and output have one scale.
-SAME_SCALE = {"CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "PAD", "PADV2", "RESHAPE"} | {
-    "AVERAGE_POOL_2D",
-    "MAX_POOL_2D",
-}
+SAME_SCALE = {
+    "AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "PADV2", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR",
+}  # fmt: skip
 OUTSIDE = 3e-5  # of a picture's values, at either end of a range; none of a tensor with fewer than 33,334 numbers
 LARGEST_REQUANTIZATION = 128.0  # half of XNNPACK's limit of 2^8 (src/subgraph/validation.c), which refuses the whole file
 

@@ -13,7 +13,7 @@ def cmsis_nn_scratch(graph: Graph) -> list[int]:
     a column (arm_convolve_s8_get_buffer_size_dsp, arm_depthwise_conv_s8_opt_get_buffer_size_dsp). With Helium a convolution
     takes four columns as int8, rounded up to 16, and a depthwise one four blocks of 124 channels, whatever it has
     (CH_IN_BLOCK_MVE). 1x1 convolutions of stride 1 and dilated depthwise ones need none. With the DSP extension an average
-    pooling of int8 takes a sum of 32 bits a channel (arm_avgpool_s8_get_buffer_size). From CMSIS-NN's sources at 4ab83cc3;
+    pooling takes a sum of 32 bits a channel (arm_avgpool_s8_get_buffer_size). From CMSIS-NN's sources at 4ab83cc3;
     programs linked for a Cortex-M7 and an M55 took what these say. With int16 activations a convolution takes two columns, 1x1
     or not, and a depthwise one four (arm_convolve_get_buffer_sizes_s16.c, arm_depthwise_conv_get_buffer_sizes_s16.c, V.1.0.0);
     no program with those was linked.

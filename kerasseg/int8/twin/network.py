@@ -152,6 +152,8 @@ def _namesake(layer: keras.layers.Layer, model: keras.Model, size: tuple[int, in
 
 
 def _is_mapped(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.layers.AveragePooling2D):
+        return layer.pool_size == tuple(layer.input.shape[1:3])
     return isinstance(layer, keras.layers.InputLayer) or type(layer) in MAPPED
 
 
