@@ -5,6 +5,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -112,7 +113,7 @@ def prepare(run: Run, split: Split, settings: QuantizationSettings) -> Prepared:
     for _ in representative():
         pass  # one that cannot be used is refused before anything takes time
     model, weights_sha256 = trained.load_hashed(run)
-    how = {name: getattr(settings, name) for name in ("resizes", "rounding", "means", "outside")}
+    how: dict[str, Any] = {name: getattr(settings, name) for name in ("resizes", "rounding", "means", "outside")}
     prepared = prepare_model(model, representative, **how)
     return dataclasses.replace(prepared, names=tuple(split.names[i] for i in chosen), weights_sha256=weights_sha256)
 
@@ -156,9 +157,8 @@ def prepare_model(
         model = round_kernels(model, representative)
         content = converter.convert(model, recipe="float32")
     first = tuple(image for (image,) in itertools.islice(representative(), 2))
-    return Prepared(
-        model, content, reference, ranges.measure(content, representative, outside=outside), first, digest=_digest(model)
-    )
+    found = ranges.measure(content, representative, outside=outside)
+    return Prepared(model, content, reference, found, first, digest=_digest(model))
 
 
 def _digest(model: keras.Model) -> str:
@@ -198,7 +198,7 @@ def again(run: Run, split: Split, calibration_report: dict) -> Prepared:
         calibration_report: The entry "calibration" of the JSON beside the file.
     """
     names = [field.name for field in dataclasses.fields(QuantizationSettings)]
-    before = {"rounding": "nearest", "outside": 0.0}  # of a file from when there was no other
+    before: dict[str, Any] = {"rounding": "nearest", "outside": 0.0}  # of a file from when there was no other
     settings = QuantizationSettings(**before | {name: calibration_report[name] for name in names if name in calibration_report})
     prepared = prepare(run, split, settings)
     return with_best(run, prepared) if settings.epochs else prepared
