@@ -61,9 +61,8 @@ def _fine_tune(
     # The weights it started from belong to the settings: a run that was trained on starts QAT anew.
     asked = dataclasses.asdict(settings) | {"weights_sha256": prepared.weights_sha256}
     if (folder / "settings.json").exists():
-        there = {"means": "mean", "outside": 0.0} | files.read_json(
-            folder / "settings.json"
-        )  # of a folder from when there was no other
+        before = {"means": "mean", "outside": 0.0}  # of a folder from when there was no other
+        there = before | files.read_json(folder / "settings.json")
         directory.refuse_different(there, asked, holds=f"{folder} holds QAT", instead="remove that folder")
     if run.config.rare_paste:
         splits[0].donors = pasting.donors(histogram.pixels(run, splits[0]), num_classes=run.num_classes)

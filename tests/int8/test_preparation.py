@@ -40,6 +40,15 @@ def test_what_a_file_was_made_from_can_be_made_again(run, split, prepared):
     assert int8.quantize(again) == int8.quantize(prepared)
 
 
+def test_a_file_from_before_a_setting_was_there_is_made_again_as_it_was(run, split, monkeypatch):
+    asked = []
+    monkeypatch.setattr(preparation, "prepare", lambda run, split, settings: asked.append(settings))
+    preparation.again(run, split, {"calibration_examples": 4, "calibration_seed": 0, "calibration_choice": "random"})
+    assert asked == [dataclasses.replace(SETTINGS, rounding="nearest", outside=0.0)]
+    preparation.again(run, split, dataclasses.asdict(SETTINGS))
+    assert asked[1] == SETTINGS
+
+
 def test_pictures_that_are_read_again_give_what_held_ones_give(run, split, prepared):
     images = [letterbox(split[i].image, size=run.eval_size)[0] for i in calibration.choose(len(split), count=4, seed=0)]
     held = int8.prepare_model(trained.load_trained(run), calibration.representative(images))
