@@ -1,13 +1,16 @@
-"""Cross-entropy and Dice of many classes, a picture at a time: no plane a class is ever made of a whole batch.
+"""Cross-entropy and Dice of many classes, a piece of the pictures at a time: no plane a class is ever made of whole ones.
 
 The same values and gradients as `losses.cross_entropy` and `losses.dice`, which are faster where there are few classes.
 """
 
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from kerasseg.data.labels import IGNORE_LABEL
+
+PIECES = 16  # at least; a piece takes two to three times its logits while it is worked on
 
 
 class Sums(NamedTuple):
@@ -31,8 +34,8 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
 
     Args:
         labels: (B, H, W) int, 255 where unlabelled.
-        logits: (B, H, W, C) float. The memory beyond them: one such tensor in float32 for the gradient, another while its
-            pictures are put together, and two of a single picture.
+        logits: (B, H, W, C) float. The memory beyond them: one such tensor for the gradient, another under TensorFlow while
+            its pieces are put together, and what a piece takes.
         ce_weight: Factor.
         dice_weight: Factor.
         class_weights: (C,) factors of the cross-entropy; None for 1.
@@ -40,12 +43,15 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
     Returns:
         A scalar.
     """
-    weights = ops.ones(logits.shape[-1]) if class_weights is None else ops.convert_to_tensor(class_weights, "float32")
+    classes, shape = logits.shape[-1], _pieces(logits.shape[1] * logits.shape[2])
+    weights = ops.ones(classes) if class_weights is None else ops.convert_to_tensor(class_weights, "float32")
+
+    def each(function, logits):
+        return _each(function, ops.reshape(logits, (*shape, classes)), ops.reshape(labels, shape))
 
     @ops.custom_gradient
     def loss(logits):
-        pictures = [(logits[i], labels[i]) for i in range(logits.shape[0])]
-        sums = Sums(*map(sum, zip(*(_sums(*picture) for picture in pictures), strict=True)))
+        sums = Sums(*ops.unstack(ops.sum(each(_sums, logits), len(shape) - 2)))
         pixels = ops.maximum(ops.sum(weights * sums.area), 1e-6)
         present = ops.cast(sums.area > 0, "float32")
         share = dice_weight * 2 * present / ops.maximum(ops.sum(present), 1.0)
@@ -57,15 +63,52 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
             factor = args[0] if upstream is None else upstream
             by_shared = -factor * share / both
             by = Sums(factor * ce_weight * weights / pixels, None, by_shared, -by_shared * sums.shared / both)
-            return ops.stack([_gradient(*picture, by) for picture in pictures])
+            return ops.reshape(each(lambda *piece: _gradient(*piece, by), logits), ops.shape(logits))
 
         return value, gradient
 
     return loss(logits)
 
 
+def _pieces(area: int) -> tuple[int, ...]:
+    """The shape of the labels of pictures of an area in pieces of one picture each.
+
+    Under JAX, whose batches lie on several devices, (B, pieces, pixels): of all pictures at a time, each device with its own.
+    """
+    pieces = next((n for n in range(PIECES, area) if area % n == 0), area)
+    return (-1, pieces, area // pieces) if keras.backend.backend() == "jax" else (-1, area // pieces)
+
+
+def _each(function, *arrays):
+    """What a function makes of one piece after the other, put together where the pieces lay; one is in memory beside that."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        count, first = arrays[0].shape[1], function(*(array[:, 0] for array in arrays))
+        after = [0] * (len(first.shape) - 1)
+
+        def put(i, made):
+            piece = function(*(array[:, i] for array in arrays))
+            return ops.slice_update(made, [0, i, *after], ops.expand_dims(piece, 1))
+
+        return ops.fori_loop(0, count, put, ops.zeros((first.shape[0], count, *first.shape[1:]), first.dtype))
+
+    def at(i):
+        return function(*(array[i] for array in arrays))
+
+    first, count = at(0), ops.shape(arrays[0])[0]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        like = tf.TensorSpec.from_tensor(first)
+        return tf.map_fn(at, tf.range(count), fn_output_signature=like, parallel_iterations=1)  # `ops.map`: ten at a time
+    made = ops.empty((count, *first.shape), first.dtype)
+    for i in range(count):
+        made[i] = at(i) if i else first
+    return made
+
+
 def _probabilities(logits, labels):
-    """Of a picture: p (N, C), log p and p of the own class (N,), the class (N,) with 0 for none, and 1 where labelled (N,)."""
+    """Of a piece: p (N, C), log p and p of the own class (N,), the class (N,) with 0 for none, and 1 where labelled (N,)."""
     logits = ops.reshape(ops.cast(logits, "float32"), (-1, logits.shape[-1]))
     labels = ops.reshape(labels, (-1,))
     labelled = ops.cast(labels != IGNORE_LABEL, "float32")
@@ -75,18 +118,19 @@ def _probabilities(logits, labels):
     return ops.exp(logits - log_sums), log_own, own, labelled
 
 
-def _sums(logits, labels) -> Sums:
+def _sums(logits, labels):
+    """`Sums` of a piece, (4, C)."""
     probabilities, log_own, own, labelled = _probabilities(logits, labels)
 
     def by_class(values):
         return ops.segment_sum(values * labelled, own, num_segments=logits.shape[-1])
 
     found = ops.matmul(labelled[None], probabilities)[0]
-    return Sums(by_class(-log_own), by_class(labelled), by_class(ops.exp(log_own)), found)
+    return ops.stack(Sums(by_class(-log_own), by_class(labelled), by_class(ops.exp(log_own)), found))
 
 
 def _gradient(logits, labels, by: Sums):
-    """Of the loss by a picture's logits, (H, W, C), from its gradients by the sums."""
+    """Of the loss by a piece's logits, from its gradients by the sums."""
     probabilities, log_own, own, labelled = _probabilities(logits, labels)
     own_losses, own_shared = ops.take(by.losses, own), ops.take(by.shared, own) * ops.exp(log_own)
     # p = softmax(z): a gradient g by p is p (g - sum g p) by z; that of - log p_own is p, less 1 at the own class.

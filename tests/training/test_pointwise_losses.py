@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from kerasseg.training import losses, pointwise_losses
+from tests.conftest import command
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 6, (2, 5, 7)).astype(np.uint8)  # of 7 classes one is absent
@@ -70,3 +71,25 @@ def test_the_loss_of_many_classes_is_pointwise(monkeypatch):
     by_planes = float(loss(LABELS, LOGITS))
     monkeypatch.setattr(losses, "MANY_CLASSES", 7)
     assert float(loss(LABELS, LOGITS)) == pytest.approx(by_planes, rel=1e-5)
+
+
+ON_TWO_DEVICES = """
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from kerasseg.training import pointwise_losses
+
+split = NamedSharding(Mesh(np.array(jax.devices()), "b"), PartitionSpec("b"))
+logits = jax.device_put(np.zeros((4, 8, 8, 5), np.float32), split)
+labels = jax.device_put(np.zeros((4, 8, 8), np.int32), split)
+loss = lambda logits: pointwise_losses.weighted(labels, logits, ce_weight=1.0, dice_weight=0.5)
+print(len(jax.devices()), jax.jit(jax.grad(loss), out_shardings=split).lower(logits).compile().as_text())
+"""
+
+
+def test_several_devices_work_on_their_own_pictures():
+    flags = "--xla_force_host_platform_device_count=2"
+    found = command("-c", ON_TWO_DEVICES, KERAS_BACKEND="jax", XLA_FLAGS=flags)
+    assert found.stdout.startswith("2 HloModule"), found.stderr
+    assert "all-reduce" in found.stdout
+    assert "all-gather" not in found.stdout
+    assert "all-to-all" not in found.stdout
