@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from kerasseg import cli
 from kerasseg.config import setting
@@ -14,6 +15,7 @@ class BenchmarkOptions:
 
     workdir: str = setting("", "run directory of kerasseg train")
     calibration_examples: int = setting(32, "training pictures that ranges are measured on")
+    qat: str = setting("", "a file that `convert --recipe=int8_qat` made of the run, scored as the last step", path=True)
     note: str = setting("", "what else is to be known of the run")
 
 
@@ -79,6 +81,9 @@ def measure(options: BenchmarkOptions) -> dict:
     score("kernels rounded together", rounded)
     score("the outermost 3e-5 of a picture's numbers left out of ranges", rounded, outside=ranges.OUTSIDE)
     score("beside that, means as average poolings (`--means=pool`)", folding.pool_means(rounded), outside=ranges.OUTSIDE)
+    if options.qat:
+        trained_on = interpreter.LoadedModel(Path(options.qat))
+        hold("quantization-aware training (`--recipe=int8_qat`)", interpreter.predictor(trained_on))
     return {
         "model": run.config.model, "split": "val", "pictures": len(dataset.split("val")), "epochs": run.config.epochs,
         "note": options.note, "rows": rows, **provenance(),
