@@ -70,6 +70,14 @@ def device_count() -> int:
     return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))
 
 
+def spread() -> str:
+    """On how many devices and processes a training is, in words; empty where it is one of each."""
+    devices, processes = device_count(), process()[1]
+    if devices == processes == 1:
+        return ""
+    return f", {devices} devices of {processes} process{'es' * (processes > 1)}"
+
+
 def process() -> tuple[int, int]:
     """Which one this is, from 0, and how many there are."""
     if keras.backend.backend() != "jax":

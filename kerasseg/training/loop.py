@@ -108,7 +108,7 @@ class _Training:
         self.watch = InputWatch(self.model)
         log(
             f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images, "
-            f"on {backends.device()}"
+            f"on {backends.device()}{hosts.spread()}"
         )
 
     def run_epochs(self) -> Scores:

@@ -58,6 +58,7 @@ def devices(cache, bare, tmp_path_factory):
     environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "PYTHONPATH": bare}
     result = command("-c", WITH_SHORT, *flags, KERAS_BACKEND="jax", **environment)
     assert result.returncode == 0, result.stderr
+    assert "2 devices of 1 process\n" in result.stdout
     return workdir
 
 
@@ -80,19 +81,27 @@ def _together(*flags, path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"--coordinator=127.0.0.1:{free.getsockname()[1]}"
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", WITH_SHORT, *FLAGS, *flags, where, "--processes=2", f"--process_id={number}"],
-            cwd=REPOSITORY, env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for number in range(2)
-    ]  # fmt: skip
+    return [_process(*flags, where, "--processes=2", f"--process_id={number}", path=path) for number in range(2)]
+
+
+def _by_slurm(*flags, path):
+    """The same, with what srun tells each."""
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
+    numbers = ({"SLURM_PROCID": str(number), "SLURM_LOCALID": str(number)} for number in range(2))
+    return [_process(*flags, "--coordinator=auto", path=path, **job, **number) for number in numbers]
+
+
+def _process(*flags, path, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-c", WITH_SHORT, *FLAGS, *flags],
+        cwd=REPOSITORY, env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path} | environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_two_devices_though_one_is_killed(devices, cache, bare, tmp_path):
-    """To the bit: one is killed in the second epoch, the other says so in one line within a minute, the same commands go on."""
+    """To the bit: one is killed in the second epoch, the other says so in one line within a minute, and both go on by SLURM."""
     flags = (cache, f"--workdir={tmp_path / 'run'}")
     first, second = _together(*flags, path=bare)
     for line in first.stdout:
@@ -105,10 +114,11 @@ def test_two_processes_train_as_two_devices_though_one_is_killed(devices, cache,
     assert (first.returncode, len(lines)) == (2, 1), said
     assert "lost another one" in lines[0]
     assert "start all of them again with the same commands" in lines[0]
-    again = _together(*flags, path=bare)
+    again = _by_slurm(*flags, path=bare)
     outputs = [process.communicate(timeout=500) for process in again]
     assert [process.returncode for process in again] == [0, 0], outputs
     assert "resuming after epoch 1 of 2" in outputs[0][0]
+    assert "2 devices of 2 processes\n" in outputs[0][0]
     assert "epoch" not in outputs[1][0]  # the first alone speaks
     expected, found = _weights(devices), _weights(tmp_path / "run")
     for key, value in expected.items():
