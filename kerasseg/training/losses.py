@@ -12,7 +12,8 @@ from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.training import pointwise_losses
 
 LARGEST_RATIO = 100.0  # of class weights, a choice
-MANY_CLASSES = 32  # from here on planes cost more memory than they save time
+# From here on planes cost more memory than they save time; under JAX they save none.
+MANY_CLASSES = 2 if keras.backend.backend() == "jax" else 32
 
 
 class SegmentationLoss(keras.losses.Loss):

@@ -121,11 +121,13 @@ def _probabilities(logits, labels):
 def _sums(logits, labels):
     """`Sums` of a piece, (4, C)."""
     probabilities, log_own, own, labelled = _probabilities(logits, labels)
+    # Sums over a plane a class: adding to the class of each pixel is a little faster on a processor, and in no order on a GPU.
+    mine = (ops.arange(logits.shape[-1], dtype=own.dtype) == own[:, None]) & (labelled[:, None] > 0)
 
     def by_class(values):
-        return ops.segment_sum(values * labelled, own, num_segments=logits.shape[-1])
+        return ops.sum(ops.where(mine, values[:, None], 0.0), 0)
 
-    found = ops.matmul(labelled[None], probabilities)[0]
+    found = ops.sum(probabilities * labelled[:, None], 0)
     return ops.stack(Sums(by_class(-log_own), by_class(labelled), by_class(ops.exp(log_own)), found))
 
 
