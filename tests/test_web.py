@@ -126,15 +126,30 @@ def test_pictures_are_fitted_and_restored_as_pillow_does(scripts):
         np.testing.assert_array_equal(np.reshape(found["ids"], size), letterbox.restore(ids, placement))
 
 
-def test_coarse_logits_are_resized_as_pillow_does(scripts):
+def test_coarse_logits_are_resized_as_predict_does(scripts):
+    """Whole numbers and floats, by ratios that are powers of two and by others."""
     rng = np.random.default_rng(2)
-    for stride in (1, 2, 4, 8):
-        logits = rng.integers(-128, 128, (1, 96 // stride, 64 // stride, 5)).astype(np.int8)
-        found = scripts.evaluate(
-            "([logits, shape]) => [...all.classIds(logits, shape, [96, 64], -128)]",
-            [(logits.astype(int) + 128).ravel().tolist(), list(logits.shape[1:])],
+    for shape in ((96, 64), (48, 32), (24, 16), (12, 8), (13, 9), (95, 63), (1, 1)):
+        floats = rng.normal(size=(1, *shape, 5)).astype(np.float32)
+        for logits, offset in ((floats, 0), ((40 * floats).astype(np.int8), 128)):
+            found = scripts.evaluate(
+                "([logits, shape, offset]) => [...all.classIds(Float32Array.from(logits), shape, [96, 64], -offset)]",
+                [(logits.astype(float) + offset).ravel().tolist(), list(logits.shape[1:]), offset],
+            )
+            np.testing.assert_array_equal(np.reshape(found, (1, 96, 64)), class_ids(logits, size=(96, 64)))
+
+
+def test_logits_that_are_not_finite_are_refused(scripts):
+    for shape in ((96, 64), (48, 32)):
+        said = scripts.evaluate(
+            """([height, width]) => {
+                const logits = new Float32Array(height * width * 3);
+                logits[7] = NaN;
+                try { all.classIds(logits, [height, width, 3], [96, 64], 0); } catch (error) { return error.message; }
+            }""",
+            list(shape),
         )
-        np.testing.assert_array_equal(np.reshape(found, (1, 96, 64)), class_ids(logits, size=(96, 64)))
+        assert said == "a logit is not finite: the weights overflowed"
 
 
 def test_a_cdn_page_needs_nothing_but_its_files(short_int8, tmp_path):

@@ -1,4 +1,4 @@
-// What kerasseg.data.letterbox, kerasseg.logits and Pillow's resize do, to the bit: the same picture, the same class ids.
+// What kerasseg.data.letterbox with Pillow's resize, and kerasseg.logits do, to the bit: the same picture, the same class ids.
 
 const PAD = 127;
 const BITS = 22;  // of Pillow's fixed-point weights (Resample.c, PRECISION_BITS)
@@ -24,27 +24,24 @@ function bilinearWeights(from, to) {
   return found;
 }
 
-/** What Pillow makes of a sum: a byte of its whole numbers, or the float32 that it is. */
-function store(sums, out, at, whole) {
-  if (whole) for (let i = 0; i < sums.length; i++) out[at + i] = Math.floor(sums[i] / 2 ** BITS);
-  else for (let i = 0; i < sums.length; i++) out[at + i] = sums[i];
+/** What Pillow makes of sums: bytes of their whole numbers. */
+function store(sums, out, at) {
+  for (let i = 0; i < sums.length; i++) out[at + i] = Math.floor(sums[i] / 2 ** BITS);
 }
 
 /**
  * Resizes as Pillow's BILINEAR does: across, then down, each rounded by itself.
- * @param {Uint8ClampedArray|Float32Array} pixels height x width x channels; bytes, or float32 for logits
+ * @param {Uint8ClampedArray} pixels height x width x channels
  */
 export function resizeBilinear(pixels, height, width, channels, toHeight, toWidth) {
-  const whole = pixels instanceof Uint8ClampedArray;
-  const like = (count) => new (whole ? Uint8ClampedArray : Float32Array)(count);
-  const half = whole ? 2 ** (BITS - 1) : 0;
+  const half = 2 ** (BITS - 1);
   const tapsFor = (from, to) => bilinearWeights(from, to).map(({first, weights}) => (
-    {first, weights: Float64Array.from(weights, (weight) => whole ? Math.trunc(weight * 2 ** BITS + 0.5) : weight)}));
+    {first, weights: Float64Array.from(weights, (weight) => Math.trunc(weight * 2 ** BITS + 0.5))}));
   const row = toWidth * channels;
   let across = pixels;
   if (toWidth !== width) {
     const taps = tapsFor(width, toWidth), sums = new Float64Array(row);
-    across = like(height * row);
+    across = new Uint8ClampedArray(height * row);
     for (let y = 0; y < height; y++) {
       for (let x = 0, i = 0; x < toWidth; x++) {
         const {first, weights} = taps[x];
@@ -56,11 +53,11 @@ export function resizeBilinear(pixels, height, width, channels, toHeight, toWidt
           sums[i] = sum;
         }
       }
-      store(sums, across, y * row, whole);
+      store(sums, across, y * row);
     }
   }
   if (toHeight === height) return across;
-  const out = like(toHeight * row), sums = new Float64Array(row), taps = tapsFor(height, toHeight);
+  const out = new Uint8ClampedArray(toHeight * row), sums = new Float64Array(row), taps = tapsFor(height, toHeight);
   for (let y = 0; y < toHeight; y++) {
     const {first, weights} = taps[y];
     sums.fill(half);
@@ -68,7 +65,7 @@ export function resizeBilinear(pixels, height, width, channels, toHeight, toWidt
       const weight = weights[k], from = (first + k) * row;
       for (let i = 0; i < row; i++) sums[i] += across[from + i] * weight;
     }
-    store(sums, out, y * row, whole);
+    store(sums, out, y * row);
   }
   return out;
 }
@@ -114,27 +111,54 @@ export function grey(rgb) {
   return found;
 }
 
+/** Of `wanted` places among `count`: the one before, the one after, and how far between them it lies, a float32. */
+function neighbours(count, wanted) {
+  return Array.from({length: wanted}, (_, i) => {
+    const place = Math.min(Math.max((i + 0.5) * (count / wanted) - 0.5, 0), count - 1);
+    const before = Math.trunc(place);
+    return {before, after: Math.min(before + 1, count - 1), share: Math.fround(place - before)};
+  });
+}
+
+/** one + (other - one) * share in float32, which rounds after each operation. */
+function blend(one, other, share) {
+  return Math.fround(Math.fround(Math.fround(other - one) * share) + one);
+}
+
+/** The number of the largest of some values, the first of equals. */
+function largest(values, at, count) {
+  let best = 0;
+  for (let c = 0; c < count; c++) {
+    if (!Number.isFinite(values[at + c])) throw new Error("a logit is not finite: the weights overflowed");
+    if (values[at + c] > values[at + best]) best = c;
+  }
+  return best;
+}
+
 /**
- * The class of the largest logit of each pixel; coarser logits are first resized.
+ * The class of the largest logit of each pixel; coarser logits are first resized, down, then across.
  * @param {TypedArray} logits h x w x classes
  * @param {[number, number, number]} shape
  * @param {[number, number]} size height and width of the class ids
  * @param {number} offset added to integers before they are resized: those of an int8 file are uint8 here
  */
 export function classIds(logits, shape, size, offset) {
-  const [height, width, classes] = shape;
-  let values = logits;
-  if (height !== size[0] || width !== size[1]) {
-    const floats = Float32Array.from(logits, (value) => value + offset);
-    values = resizeBilinear(floats, height, width, classes, size[0], size[1]);
-  }
+  const [height, width, classes] = shape, row = width * classes;
   const ids = new Uint8Array(size[0] * size[1]);
-  for (let i = 0, at = 0; i < ids.length; i++, at += classes) {
-    let best = 0;
-    for (let c = 1; c < classes; c++) if (values[at + c] > values[at + best]) best = c;
-    if (Number.isNaN(values[at])) throw new Error("a logit is not a number: the weights overflowed");
-    ids[i] = best;
+  if (height === size[0] && width === size[1]) {
+    for (let i = 0; i < ids.length; i++) ids[i] = largest(logits, i * classes, classes);
+    return ids;
   }
+  const columns = neighbours(width, size[1]), between = new Float32Array(row), mixed = new Float32Array(classes);
+  neighbours(height, size[0]).forEach(({before: top, after: bottom, share: down}, y) => {
+    for (let i = 0; i < row; i++) {
+      between[i] = blend(logits[top * row + i] + offset, logits[bottom * row + i] + offset, down);
+    }
+    columns.forEach(({before, after, share}, x) => {
+      for (let c = 0; c < classes; c++) mixed[c] = blend(between[before * classes + c], between[after * classes + c], share);
+      ids[y * size[1] + x] = largest(mixed, 0, classes);
+    });
+  });
   return ids;
 }
 
