@@ -320,17 +320,20 @@ def test_camvid_in_colours_comes_back_as_it_was(shared, tmp_path):
     rows = [f"{name},{','.join(map(str, color))}" for name, color in zip(labels.CAMVID, labels.CAMVID_COLORS, strict=True)]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "class_dict.csv").write_text("\n".join(["name,r,g,b", *rows, "Void,0,0,0"]) + "\n")
-    for split in ("train", "val"):
-        (tmp_path / "in" / split).symlink_to(source / split)
-        for path in sorted((source / f"{split}annot").iterdir()):
+    counts = {"train": 60, "val": 20}
+    for split, count in counts.items():
+        (tmp_path / "in" / split).mkdir()
+        for path in sorted((source / f"{split}annot").iterdir())[:count]:
+            (tmp_path / "in" / split / path.name).symlink_to(source / split / path.name)
             write_picture(
                 tmp_path / "in" / f"{split}_labels" / path.name, palette[np.asarray(Image.open(path))], compress_level=1
             )
     dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out", "--ignore=Void")
-    assert report["pictures"] == {"train": 367, "val": 101}
+    assert report["pictures"] == counts
     original = load_dataset("camvid", data_dir=str(source))
     assert dataset.class_names == original.class_names
-    for split in ("train", "val"):
-        assert dataset.split(split).names == original.split(split).names
-        for ours, theirs in zip(dataset.split(split).examples(), original.split(split).examples(), strict=True):
+    for split, count in counts.items():
+        first = original.split(split).first(count)
+        assert dataset.split(split).names == first.names
+        for ours, theirs in zip(dataset.split(split).examples(), first.examples(), strict=True):
             np.testing.assert_array_equal(ours.labels, theirs.labels)

@@ -55,7 +55,7 @@ def test_our_rows_leave_nothing_to_the_cpu(name):
     side = int(name[6:]) if name.startswith("micro_") else 96
     images = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
     model = lively(build_model(name, size=(side, side), num_classes=11, batch_size=1))
-    prepared = prepare_model(model, calibration.representative(images), resizes="doubling")
+    prepared = prepare_model(model, calibration.representative(images), resizes="doubling", rounding="nearest")
     content = quantize(prepared)
     for accelerator in ("ethos-u55-256", "ethos-u85-256"):
         assert ethos.compiled(content, accelerator=accelerator)[0].cpu_operators == ()

@@ -3,8 +3,9 @@ import json
 import keras
 import pytest
 
-from kerasseg.models import MODELS, build_model
+from kerasseg.models import MODELS
 from tests.conftest import command
+from tests.models.test_init import outlined
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +63,7 @@ def test_convolutions_and_their_gradients_are_keras_own():
     kinds = {(3, 2, 1, "same"), (5, 2, 1, "same"), (3, 3, 1, "valid"), (5, 2, 1, "valid"), (3, 1, 4, "same")}
     products = {(5, 2)}
     for name in MODELS:
-        for layer in build_model(name, size=(64, 64)).layers:
+        for layer in outlined(name, size=(64, 64)).layers:
             if isinstance(layer, keras.layers.DepthwiseConv2D):
                 assert (layer.depth_multiplier, layer.use_bias, layer.activation) == (1, False, keras.activations.linear)
                 kinds.add((layer.kernel_size[0], layer.strides[0], layer.dilation_rate[0], layer.padding))
