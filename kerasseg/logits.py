@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 
-TOGETHER = 600_000  # resized logits that are held at a time: 2.4 MB, what a core's cache holds
+TOGETHER = 600_000  # resized logits that a thread works on: two arrays of 2.4 MB, about what a core's cache holds
 
 
 def class_ids(logits: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:

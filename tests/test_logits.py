@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from kerasseg import logits as reading
 from kerasseg.logits import class_ids
 
 RNG = np.random.default_rng(0)
@@ -13,7 +15,9 @@ def test_class_ids_of_logits_at_full_size():
     np.testing.assert_array_equal(ids, logits.argmax(-1))
 
 
-def test_coarse_logits_are_resized_as_tensorflow_does():
+@pytest.mark.parametrize("together", [reading.TOGETHER, 300])  # 300: two rows at a time
+def test_coarse_logits_are_resized_as_tensorflow_does(together, monkeypatch):
+    monkeypatch.setattr(reading, "TOGETHER", together)
     for dtype in (np.float32, np.int8):
         logits = (20 * RNG.normal(size=(1, 5, 7, 4))).astype(dtype)
         expected = tf.image.resize(logits.astype(np.float32), (20, 28), "bilinear").numpy()

@@ -12,8 +12,9 @@ from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.training import pointwise_losses
 
 LARGEST_RATIO = 100.0  # of class weights, a choice
-# From here on planes cost more memory than they save time; under JAX they save none.
+# From here on planes cost more memory than they save time; under JAX they save none, unless Lovasz-softmax needs them anyway.
 MANY_CLASSES = 2 if keras.backend.backend() == "jax" else 32
+MANY_WITH_LOVASZ = 32
 
 
 class SegmentationLoss(keras.losses.Loss):
@@ -45,8 +46,8 @@ class SegmentationLoss(keras.losses.Loss):
         if y_pred.shape[1:3] != labels.shape[1:3]:
             y_pred = ops.image.resize(y_pred, labels.shape[1:3], interpolation="bilinear")
         terms, value = self.terms, 0.0
-        if y_pred.shape[-1] >= MANY_CLASSES:
-            *_, lovasz = terms
+        *rest, lovasz = terms
+        if any(weight for weight, _ in rest) and y_pred.shape[-1] >= (MANY_WITH_LOVASZ if lovasz[0] else MANY_CLASSES):
             terms, value = [lovasz], pointwise_losses.weighted(labels, y_pred, **self.pointwise)
         if any(weight for weight, _ in terms):
             planes = Planes.of(labels, y_pred)

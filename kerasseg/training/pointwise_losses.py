@@ -1,6 +1,6 @@
-"""Cross-entropy and Dice of many classes, a piece of the pictures at a time: no plane a class is ever made of whole ones.
+"""Cross-entropy and Dice, a piece of the pictures at a time: no plane a class is ever made of whole ones.
 
-The same values and gradients as `losses.cross_entropy` and `losses.dice`, which are faster where there are few classes.
+The same values and gradients as `losses.cross_entropy` and `losses.dice`, in a fraction of the memory.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from keras import ops
 
 from kerasseg.data.labels import IGNORE_LABEL
 
-PIECES = 16  # at least; a piece takes two to three times its logits while it is worked on
+PIECES = range(16, 65)  # of a picture: each takes a few times its logits while it is worked on, and is a step of a loop
 
 
 class Sums(NamedTuple):
@@ -35,7 +35,7 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
     Args:
         labels: (B, H, W) int, 255 where unlabelled.
         logits: (B, H, W, C) float. The memory beyond them: one such tensor for the gradient, another under TensorFlow while
-            its pieces are put together, and what a piece takes.
+            its pieces are put together, and what a piece takes; a copy where H x W has no divisor in PIECES.
         ce_weight: Factor.
         dice_weight: Factor.
         class_weights: (C,) factors of the cross-entropy; None for 1.
@@ -43,15 +43,23 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
     Returns:
         A scalar.
     """
-    classes, shape = logits.shape[-1], _pieces(logits.shape[1] * logits.shape[2])
+    classes, area = logits.shape[-1], logits.shape[1] * logits.shape[2]
+    pieces, unlabelled = _pieces(area)
+    shape = (-1, (area + unlabelled) // pieces)
+    if keras.backend.backend() == "jax":
+        shape = (-1, pieces, shape[1])  # of all pictures at a time, so that each of several devices works on its own
     weights = ops.ones(classes) if class_weights is None else ops.convert_to_tensor(class_weights, "float32")
 
     def each(function, logits):
-        return _each(function, ops.reshape(logits, (*shape, classes)), ops.reshape(labels, shape))
+        flat, marks = ops.reshape(logits, (-1, area, classes)), ops.reshape(labels, (-1, area))
+        if unlabelled:
+            flat = ops.pad(flat, ((0, 0), (0, unlabelled), (0, 0)))
+            marks = ops.pad(marks, ((0, 0), (0, unlabelled)), constant_values=IGNORE_LABEL)
+        return _each(function, ops.reshape(flat, (*shape, classes)), ops.reshape(marks, shape))
 
     @ops.custom_gradient
     def loss(logits):
-        sums = Sums(*ops.unstack(ops.sum(each(_sums, logits), len(shape) - 2)))
+        sums = Sums(*ops.unstack(ops.sum(each(_sums, logits), tuple(range(len(shape) - 1)))))
         pixels = ops.maximum(ops.sum(weights * sums.area), 1e-6)
         present = ops.cast(sums.area > 0, "float32")
         share = dice_weight * 2 * present / ops.maximum(ops.sum(present), 1.0)
@@ -63,31 +71,29 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
             factor = args[0] if upstream is None else upstream
             by_shared = -factor * share / both
             by = Sums(factor * ce_weight * weights / pixels, None, by_shared, -by_shared * sums.shared / both)
-            return ops.reshape(each(lambda *piece: _gradient(*piece, by), logits), ops.shape(logits))
+            made = ops.reshape(each(lambda *piece: _gradient(*piece, by), logits), (-1, area + unlabelled, classes))
+            return ops.reshape(made[:, :area], ops.shape(logits))
 
         return value, gradient
 
     return loss(logits)
 
 
-def _pieces(area: int) -> tuple[int, ...]:
-    """The shape of the labels of pictures of an area in pieces of one picture each.
-
-    Under JAX, whose batches lie on several devices, (B, pieces, pixels): of all pictures at a time, each device with its own.
-    """
-    pieces = next((n for n in range(PIECES, area) if area % n == 0), area)
-    return (-1, pieces, area // pieces) if keras.backend.backend() == "jax" else (-1, area // pieces)
+def _pieces(area: int) -> tuple[int, int]:
+    """In how many equal pieces a picture is taken, and how many unlabelled pixels it needs for that."""
+    pieces = next((count for count in PIECES if area % count == 0), PIECES.start)
+    return pieces, -area % pieces
 
 
 def _each(function, *arrays):
     """What a function makes of one piece after the other, put together where the pieces lay; one is in memory beside that."""
     backend = keras.backend.backend()
     if backend == "jax":
-        count, first = arrays[0].shape[1], function(*(array[:, 0] for array in arrays))
+        count, first = arrays[0].shape[1], ops.vectorized_map(lambda some: function(*some), [array[:, 0] for array in arrays])
         after = [0] * (len(first.shape) - 1)
 
         def put(i, made):
-            piece = function(*(array[:, i] for array in arrays))
+            piece = ops.vectorized_map(lambda some: function(*some), [array[:, i] for array in arrays])
             return ops.slice_update(made, [0, i, *after], ops.expand_dims(piece, 1))
 
         return ops.fori_loop(0, count, put, ops.zeros((first.shape[0], count, *first.shape[1:]), first.dtype))

@@ -17,7 +17,7 @@ def test_one_channel_passes_its_threshold_in_the_files_own_steps():
     sigmoid = OneChannel(_tensor((1, 1, 4, 1), np.int8, scale=1 / 256, zero_point=-128), 2, (1, 4), 0.5)
     raw = np.array([-128, 0, 1, 127], np.int8).reshape(1, 1, 4, 1)
     np.testing.assert_array_equal(sigmoid.ids(raw), [[[0, 0, 1, 1]]])
-    # The same without a channel, in floats, half as large: Pillow's bilinear gives -1, -0.5, 0.5, 1 for -1, 1.
+    # The same without a channel, in floats, half as large: bilinear gives -1, -0.5, 0.5, 1 for -1, 1.
     logit = OneChannel(_tensor((1, 1, 2), np.float32), 2, (2, 4), 0.0)
     np.testing.assert_array_equal(logit.ids(np.array([[[-1, 1]]], np.float32)), [[[0, 0, 1, 1]] * 2])
     with pytest.raises(ValueError, match="are not finite"):

@@ -7,10 +7,14 @@ from kerasseg.training import losses, pointwise_losses
 from tests.conftest import command
 
 RNG = np.random.default_rng(0)
-LABELS = RNG.integers(0, 6, (2, 5, 7)).astype(np.uint8)  # of 7 classes one is absent
-LABELS[0, 0, :3] = 255
-LOGITS = RNG.normal(0, 3, (2, 5, 7, 7)).astype(np.float32)
+SIZES = [(8, 12), (7, 11)]  # 16 pieces of 6 pixels; 16 of 5, of which the last pixels are no picture's
 WEIGHTS = RNG.uniform(0.5, 2, 7).astype(np.float32)
+
+
+def _batch(size):
+    labels = RNG.integers(0, 6, (2, *size)).astype(np.uint8)  # of 7 classes one is absent
+    labels[0, 0, :3] = 255
+    return labels, RNG.normal(0, 3, (2, *size, 7)).astype(np.float32)
 
 
 def _value_and_gradient(loss, logits):
@@ -35,19 +39,21 @@ def _value_and_gradient(loss, logits):
 
 
 @pytest.mark.parametrize(("ce_weight", "dice_weight"), [(1.0, 0.0), (0.0, 1.0), (0.7, 0.5)])
-@pytest.mark.parametrize("class_weights", [None, WEIGHTS])
-def test_values_and_gradients_are_those_of_the_planes(ce_weight, dice_weight, class_weights):
+@pytest.mark.parametrize(("size", "class_weights"), [(SIZES[0], None), (SIZES[1], WEIGHTS)])
+def test_values_and_gradients_are_those_of_the_planes(ce_weight, dice_weight, size, class_weights):
+    given, scores = _batch(size)
+
     def planes(logits):
-        made = losses.Planes.of(LABELS, logits)
+        made = losses.Planes.of(given, logits)
         value = ce_weight * losses.cross_entropy(made, class_weights=class_weights)
         return 3 * (value + dice_weight * losses.dice(made))  # a factor, so that what comes from above counts
 
     def pointwise(logits):
-        labels = ops.cast(LABELS, "int32")
+        labels = ops.cast(given, "int32")
         settings = {"ce_weight": ce_weight, "dice_weight": dice_weight, "class_weights": class_weights}
         return 3 * pointwise_losses.weighted(labels, logits, **settings)
 
-    expected, found = (_value_and_gradient(loss, LOGITS) for loss in (planes, pointwise))
+    expected, found = (_value_and_gradient(loss, scores) for loss in (planes, pointwise))
     assert float(found[0]) == pytest.approx(float(expected[0]), rel=1e-5)
     gradient = ops.convert_to_numpy(expected[1])
     assert np.abs(gradient).max() > 1e-3
@@ -60,17 +66,38 @@ def test_an_unlabelled_batch_teaches_nothing():
     def loss(logits):
         return pointwise_losses.weighted(labels, logits, ce_weight=1.0, dice_weight=0.0)
 
-    value, gradient = _value_and_gradient(loss, LOGITS[:1, :2, :2])
+    value, gradient = _value_and_gradient(loss, RNG.normal(0, 3, (1, 2, 2, 7)).astype(np.float32))
     assert float(value) == 0
     np.testing.assert_array_equal(ops.convert_to_numpy(gradient), np.zeros((1, 2, 2, 7)))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_compute_the_same(backend):
+    pytest.importorskip(backend)
+    found = command("-m", "pytest", "-q", "-n0", "-k", "values_and or unlabelled", __file__, KERAS_BACKEND=backend)
+    assert found.returncode == 0, found.stdout
+    assert "7 passed" in found.stdout
+
+
 def test_the_loss_of_many_classes_is_pointwise(monkeypatch):
-    """The same value either way; the Lovasz term, which sorts each class' errors, keeps its planes."""
-    loss = losses.SegmentationLoss(ce_weight=1.0, dice_weight=0.5, lovasz_weight=0.25, class_weights=WEIGHTS)
-    by_planes = float(loss(LABELS, LOGITS))
-    monkeypatch.setattr(losses, "MANY_CLASSES", 7)
-    assert float(loss(LABELS, LOGITS)) == pytest.approx(by_planes, rel=1e-5)
+    """The same value either way; where the Lovasz term, which sorts each class' errors, needs planes, the others take them."""
+    asked, weighted = [], pointwise_losses.weighted
+    monkeypatch.setattr(
+        pointwise_losses, "weighted", lambda *given, **settings: asked.append(1) or weighted(*given, **settings)
+    )
+    labels, logits = _batch(SIZES[0])
+
+    def value(*, many, lovasz, many_with_lovasz=8):
+        monkeypatch.setattr(losses, "MANY_CLASSES", many)
+        monkeypatch.setattr(losses, "MANY_WITH_LOVASZ", many_with_lovasz)
+        loss = losses.SegmentationLoss(ce_weight=1.0, dice_weight=0.5, lovasz_weight=lovasz, class_weights=WEIGHTS)
+        return float(loss(labels, logits)), len(asked)
+
+    plain, by_planes = value(many=8, lovasz=0.0), value(many=7, lovasz=0.25)
+    assert (plain[1], by_planes[1]) == (0, 0)
+    assert value(many=7, lovasz=0.0) == (pytest.approx(plain[0], rel=1e-5), 1)
+    assert value(many=7, lovasz=0.25, many_with_lovasz=7) == (pytest.approx(by_planes[0], rel=1e-5), 2)
 
 
 ON_TWO_DEVICES = """
@@ -81,15 +108,19 @@ from kerasseg.training import pointwise_losses
 split = NamedSharding(Mesh(np.array(jax.devices()), "b"), PartitionSpec("b"))
 logits = jax.device_put(np.zeros((4, 8, 8, 5), np.float32), split)
 labels = jax.device_put(np.zeros((4, 8, 8), np.int32), split)
-loss = lambda logits: pointwise_losses.weighted(labels, logits, ce_weight=1.0, dice_weight=0.5)
-print(len(jax.devices()), jax.jit(jax.grad(loss), out_shardings=split).lower(logits).compile().as_text())
+loss = lambda logits, labels: pointwise_losses.weighted(labels, logits, ce_weight=1.0, dice_weight=0.5)
+print(len(jax.devices()), jax.jit(jax.grad(loss), out_shardings=split).lower(logits, labels).compile().as_text())
 """
 
 
+@pytest.mark.slow
 def test_several_devices_work_on_their_own_pictures():
-    flags = "--xla_force_host_platform_device_count=2"
-    found = command("-c", ON_TWO_DEVICES, KERAS_BACKEND="jax", XLA_FLAGS=flags)
+    """All they tell each other is one sum, and that not once a piece."""
+    pytest.importorskip("jax")
+    found = command("-c", ON_TWO_DEVICES, KERAS_BACKEND="jax", XLA_FLAGS="--xla_force_host_platform_device_count=2")
     assert found.stdout.startswith("2 HloModule"), found.stderr
-    assert "all-reduce" in found.stdout
-    assert "all-gather" not in found.stdout
-    assert "all-to-all" not in found.stdout
+    sums = [line for line in found.stdout.splitlines() if "all-reduce(" in line]
+    assert len(sums) == 1
+    assert "while/body" not in sums[0]
+    for exchange in ("all-gather", "all-to-all", "collective-permute"):
+        assert exchange not in found.stdout
