@@ -45,9 +45,9 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
     """
     classes, area = logits.shape[-1], logits.shape[1] * logits.shape[2]
     pieces, unlabelled = _pieces(area)
-    shape = (-1, (area + unlabelled) // pieces)
-    if keras.backend.backend() == "jax":
-        shape = (-1, pieces, shape[1])  # of all pictures at a time, so that each of several devices works on its own
+    shape: tuple[int, ...] = (-1, (area + unlabelled) // pieces)
+    if keras.backend.backend() == "jax":  # of all pictures at a time, so that each of several devices works on its own
+        shape = (-1, pieces, *shape[1:])
     weights = ops.ones(classes) if class_weights is None else ops.convert_to_tensor(class_weights, "float32")
 
     def each(function, logits):
