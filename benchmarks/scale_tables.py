@@ -17,9 +17,7 @@ def scoring_table(results: Path) -> str:
         parts = " | ".join(f"{ms[name]:.1f} ms" for name in ("class_ids", "confusion", "boundary_confusion"))
         stride = f"1/{row['logits_stride']}"
         lines.append(f"| {height}x{width} | {row['classes']} | {stride} | {parts} | {ms['eight_pictures'] / 8:.1f} ms |")
-    return "\n".join(
-        [*lines, "", f"{found['method']}; {found['processors']} processors, {found['cpu']}; the machine was not idle."]
-    )
+    return "\n".join([*lines, "", f"{found['method']}; {found['processors']} processors, {found['cpu']}."])
 
 
 def loss_table(results: Path) -> str:
@@ -29,7 +27,7 @@ def loss_table(results: Path) -> str:
     for row in found["rows"]:
         lines.append(f"| {row['backend']} | {row['form']} | {row['tensors']:.1f} | {row['seconds']:.1f} |")
     shape = " x ".join(map(str, (found["batch_size"], *found["size"], found["classes"])))
-    return "\n".join([*lines, "", f"Logits of {shape}: {found['method']}; {found['cpu']}; the machine was not idle."])
+    return "\n".join([*lines, "", f"Logits of {shape}: {found['method']}; {found['cpu']}."])
 
 
 def loop_table(results: Path) -> str:
