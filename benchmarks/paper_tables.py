@@ -56,4 +56,19 @@ def _decoder(row: dict) -> str:
     return f"{100 * row['macs']['decoder'] / row['macs']['total']:.0f} %"
 
 
-BLOCKS = {"paper": paper_table, "cut": cut_table}
+def taught_table(results: Path) -> str:
+    """Pairs of runs, with a teacher and without, after each third of their epochs."""
+    found = files.read_json(results / "distillation.json")
+    lines = ["| model | teacher | seed | epoch | alone | taught | |", "|---|---|---:|---:|---:|---:|---:|"]
+    for row in found["rows"]:
+        for third in (1, 2, 3):
+            epoch = row["epochs"] * third // 3
+            alone, taught = (row[way][str(epoch)] for way in ("alone", "taught"))
+            shares = f"{100 * alone:.2f} % | {100 * taught:.2f} % | {100 * (taught - alone):+.2f}"
+            lines.append(f"| `{row['model']}` | `{row['teacher']}` | {row['seed']} | {epoch} | {shares} |")
+    kinds = sorted({f"weight {row['weight']:g}, temperature {row['temperature']:g}" for row in found["rows"]})
+    height, width = found["size"]
+    return "\n".join([*lines, "", f"CamVid val at {height}x{width}, mIoU, the paper's recipe; {'; '.join(kinds)}."])
+
+
+BLOCKS = {"paper": paper_table, "cut": cut_table, "taught": taught_table}

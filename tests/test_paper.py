@@ -1,8 +1,10 @@
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
 
+from kerasseg import files
 from kerasseg.errors import InputError
 from kerasseg.models import get_spec
 from tests.conftest import REPOSITORY, assert_one_line, command
@@ -103,3 +105,23 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path):
     )
     assert_one_line(command(script, "--steps=compare", f"--workdir={tmp_path / 'none'}"), "none is finished")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_pair_differs_in_nothing_but_the_teacher(tmp_path):
+    """benchmarks/distillation.py, on what two trainings leave."""
+    history = [{"epoch": 1}, {"epoch": 2, "val_miou": 0.5}]
+    settings = {"model": "short", "seed": 0, "epochs": 2, "teacher": "", "distill_weight": 0.0, "distill_temperature": 1.0}
+    changes = {"alone": {}, "taught": {"teacher": "run"}, "other": {"teacher": "run", "seed": 1}}
+    for name, change in changes.items():
+        report = {"split": "val", "size": [64, 64], "commit": "c", "config": settings | change, "history": history}
+        files.write_json(tmp_path / name / "report.json", report)
+        files.write_json(tmp_path / name / "config.json", {"teacher": {"model": "tiny"}})
+
+    def pair(taught):
+        return command("benchmarks/distillation.py", f"--alone={tmp_path / 'alone'}", f"--taught={tmp_path / taught}")
+
+    (row,) = json.loads(pair("taught").stdout)["rows"]
+    assert (row["teacher"], row["weight"], row["alone"]) == ("tiny", 1.0, {"2": 0.5})
+    assert_one_line(pair("other"), "other is not", "alone with a teacher: seed")
+    assert_one_line(pair("alone"), "with a teacher: it has none")
+    assert_one_line(pair("nowhere"), "report.json is missing")
