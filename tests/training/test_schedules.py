@@ -54,3 +54,19 @@ def test_the_factor_scales_the_decay_too(optimizer, factor):
     np.testing.assert_allclose(without["conv/kernel"] - decayed["conv/kernel"], 0.05 * factor, rtol=1e-3, atol=1e-9)
     if factor == 0:
         np.testing.assert_array_equal(decayed["conv/kernel"], 1)
+
+
+def test_adam_by_one_operator_is_keras_own():
+    def trained(optimizer):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(7, activation="tanh"), keras.layers.Dense(3)])
+        model.compile(optimizer, "mse")
+        random = np.random.default_rng(0)
+        model.fit(random.normal(size=(64, 5)), random.normal(size=(64, 3)), batch_size=8, epochs=10, shuffle=False, verbose=0)
+        return [np.array(variable) for variable in [*model.weights, *optimizer.variables]]
+
+    config = TrainConfig(learning_rate=0.01, warmup_epochs=2, epochs=10, weight_decay=0.0, clip_norm=1.0)
+    ours = schedules.build_optimizer(config, steps_per_epoch=8, is_backbone=lambda path: False)
+    own = keras.optimizers.Adam(schedules.schedule(config, steps_per_epoch=8), global_clipnorm=1.0)
+    for one, other in zip(trained(ours), trained(own), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
