@@ -11,7 +11,7 @@ import sys
 import tempfile
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from kerasseg.errors import InputError
@@ -48,30 +48,43 @@ def quiet() -> Iterator[list[str]]:
             said += [printed.getvalue(), _read(kept)]
 
 
+# Module -> packages that it takes along where they are installed, for parts that no command uses: two of five seconds in all.
+_NEEDLESS = {
+    "keras": ("IPython", "matplotlib", "sklearn"),
+    "keras.src.callbacks.orbax_checkpoint": ("jax",),
+    "tensorflow": ("jax",),
+}
+
+
 class _QuietFinder(importlib.abc.MetaPathFinder):
-    """On sys.meta_path: the first imports of Keras and of TensorFlow, whenever they come, are quiet.
+    """On sys.meta_path: the first imports of Keras and of TensorFlow, whenever they come, are quiet, and without _NEEDLESS.
 
     Keras' with its first operation, TensorFlow's with its list of devices: looking for them, they say so.
     """
 
     def __init__(self) -> None:
-        self.loud = {"keras", "tensorflow"} - sys.modules.keys()
+        self.left = _NEEDLESS.keys() - sys.modules.keys()
+        self.looking = False
 
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        """What other finders find, with a loader that is quiet; once a name."""
-        if name not in self.loud:
+        """What other finders find, with a loader that is quiet."""
+        if name not in self.left or self.looking:
             return None
-        self.loud.remove(name)
-        spec = importlib.util.find_spec(name)
+        self.looking = True
+        try:
+            spec = importlib.util.find_spec(name)  # which asks this finder, too
+        finally:
+            self.looking = False
         if spec and spec.loader:
             load = spec.loader.exec_module
 
             def load_quietly(module: types.ModuleType) -> None:
-                with quiet(), _naming_the_backend(name):
+                self.left.discard(name)
+                with quiet(), _naming_the_backend(name), _without(_NEEDLESS[name]):
                     load(module)
                     if name == "keras":
                         module.ops.zeros(())
-                    else:
+                    if name == "tensorflow":
                         module.config.list_physical_devices()
 
             setattr(spec.loader, "exec_module", load_quietly)  # noqa: B010  # mypy knows that this is a method
@@ -91,8 +104,23 @@ def _naming_the_backend(name: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def _without(packages: Sequence[str]) -> Iterator[None]:
+    """Inside, packages that are not imported yet cannot be, as if they were not installed."""
+    hidden = dict.fromkeys(package for package in packages if package not in sys.modules)
+    sys.modules.update(hidden)  # type: ignore[arg-type]  # None: the import system's own way to say no
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]
+
+
 def hush_imports() -> None:
-    """From now on the imports of Keras, TensorFlow and Matplotlib say nothing; calling it again changes nothing."""
+    """From now on the imports of Keras, TensorFlow and Matplotlib say nothing; calling it again changes nothing.
+
+    Those of Keras and TensorFlow leave out packages that they would take along for parts of theirs that no command uses.
+    """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it says where it keeps its caches without a HOME
     if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _QuietFinder())

@@ -91,15 +91,18 @@ def test_what_needs_no_tensorflow_is_refused_without_it(tmp_path):
 @pytest.mark.parametrize("first", ["keras", "tensorflow"])
 def test_the_first_import_of_tensorflow_is_quiet(first):
     program = (
-        "from kerasseg import quiet; quiet.hush_imports()\n"
+        "import sys; from kerasseg import quiet; quiet.hush_imports()\n"
         f"import {first}; import keras, tensorflow as tf\n"
-        "print(tf.__version__, keras.__version__, float(keras.ops.sum(tf.ones(3))))"
+        "print(tf.__version__, keras.__version__, float(keras.ops.sum(tf.ones(3))))\n"
+        "print({'IPython', 'jax', 'matplotlib', 'sklearn'} & sys.modules.keys())\n"
+        "import matplotlib.pyplot"
     )
-    result = command("-c", program)
+    result = command("-c", program, KERAS_BACKEND="tensorflow")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
-    tensorflow, keras, total = result.stdout.split()
+    tensorflow, keras, total, needless = result.stdout.split()
     assert (tensorflow, keras, total) == (metadata.version("tensorflow"), metadata.version("keras"), "3.0")
+    assert needless == "set()"
 
 
 @pytest.mark.parametrize("program", [["-m", "kerasseg.train"], ["-m", "kerasseg", "evaluate"], ["tflite/convert.py"]])
