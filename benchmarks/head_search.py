@@ -33,6 +33,28 @@ CHANGES = {
     "LR-ASPP, one convolution in the decoder": {"head": "lraspp", "decoder_convolutions": 1},
     "LR-ASPP, stride 16": {"head": "lraspp", "output_stride": 16},
     "relu": {"activation": "relu"},
+    "relu, narrower": {"activation": "relu", "filters": 64, "decoder_filters": 64, "skip_filters": 24},
+    "relu, one convolution in the decoder": {"activation": "relu", "decoder_convolutions": 1},
+    "relu, plain convolutions": {
+        "activation": "relu", "separable": False, "filters": 64, "decoder_filters": 64, "skip_filters": 24,
+    },
+    "stride 16, one convolution in the decoder": {"output_stride": 16, "rates": (6, 12, 18), "decoder_convolutions": 1},
+    "stride 16, plain convolutions": {
+        "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 64, "decoder_filters": 64, "skip_filters": 24,
+    },
+    "stride 16, plain convolutions, one in the decoder": {
+        "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 96, "decoder_filters": 96, "skip_filters": 24,
+        "decoder_convolutions": 1,
+    },
+    "relu, stride 16": {"activation": "relu", "output_stride": 16, "rates": (6, 12, 18)},
+    "relu, stride 16, plain convolutions": {
+        "activation": "relu", "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 64,
+        "decoder_filters": 64, "skip_filters": 24,
+    },
+    "relu, stride 16, plain convolutions, one in the decoder": {
+        "activation": "relu", "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 96,
+        "decoder_filters": 96, "skip_filters": 24, "decoder_convolutions": 1,
+    },
 }  # fmt: skip
 BACKBONES = {
     "large": {"backbone": "large"},
