@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from kerasseg import cli
 from kerasseg.config import setting
@@ -58,15 +57,9 @@ def measure(options: BenchmarkOptions) -> dict:
     return {
         "method": f"int8, {options.size[0]}x{options.size[1]}, random weights, one thread, in turn in one process, medians of "
         f"{options.rounds - 5} runs after 5; ratio: median of each pair's",
-        "instructions": _instructions(), "rows": rows, **provenance(),
-    }  # fmt: skip
-
-
-def _instructions() -> list[str]:
-    """What the processor multiplies int8 with."""
-    information = Path("/proc/cpuinfo")
-    flags = information.read_text(encoding="utf-8").split() if information.exists() else []
-    return [flag for flag in ("avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm") if flag in flags]
+        "rows": rows,
+        **provenance(),
+    }
 
 
 def _run(model, image) -> float:

@@ -149,7 +149,7 @@ def gates_table(results: Path) -> str:
     for row in found["rows"]:
         median = row["median_ms"]
         lines.append(f"| `{row['model']}` | {median['sum']:.1f} ms | {median['depthwise']:.1f} ms | {row['ratio']:.2f} |")
-    said = f"{found['method'][0].upper()}{found['method'][1:]}; {found['cpu']} with {', '.join(found['instructions'])}."
+    said = f"{found['method'][0].upper()}{found['method'][1:]}; {found['cpu']}."
     return "\n".join([*lines, "", said])
 
 

@@ -1,4 +1,4 @@
-"""The tables about minimalistic backbones that readme.py puts into docs/."""
+"""The tables about heads and minimalistic backbones that readme.py puts into docs/."""
 
 from pathlib import Path
 
@@ -49,4 +49,24 @@ def micro_table(results: Path) -> str:
     return "\n".join([*lines, "", f"{found['method']}."])
 
 
-BLOCKS = {"minimalistic_edges": edges_table, "minimalistic_micro": micro_table}
+def heads_table(results: Path) -> str:
+    """Heads, one a line, on each sliced backbone."""
+    found = files.read_json(results / "head_search.json")
+    beside = [row for row in found["rows"] if ": " not in row["name"]]
+    named = {tuple(row["name"].split(": ")): row for row in found["rows"] if row not in beside}
+    backbones, heads = dict.fromkeys(name for name, _ in named), dict.fromkeys(name for _, name in named)
+    lines = [f"| head | {' | '.join(backbones)} |", "|---|" + "---:|" * len(backbones)]
+    for head in heads:
+        cells = (_head(named[backbone, head]) if (backbone, head) in named else "" for backbone in backbones)
+        lines.append(f"| {head} | {' | '.join(cells)} |")
+    height, width = found["size"]
+    rows = "; ".join(f"`{row['name']}` {row['median_ms']:.1f} ms, {_head(row)}" for row in beside)
+    return "\n".join([*lines, "", f"{rows}. {height}x{width}, {found['method']}; {found['cpu']}."])
+
+
+def _head(row: dict) -> str:
+    of = row["times"]
+    return f"{of['edge_small']:.2f}, {of['edge_sliced']:.2f}; {row['parameters'] / 1e6:.2f} M, {row['gmac']:.2f} G"
+
+
+BLOCKS = {"minimalistic_edges": edges_table, "minimalistic_micro": micro_table, "heads": heads_table}

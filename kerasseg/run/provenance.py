@@ -6,14 +6,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# Of /proc/cpuinfo, on x86 and on Arm: what int8 products are computed with.
+INSTRUCTIONS = ("avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
 PACKAGES = ("kerasseg", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "jax", "torch")
 
 
 def provenance() -> dict[str, Any]:
-    """Package versions (None where not installed), processor, Python, and the commit of a source checkout."""
+    """Package versions (None where not installed), processor, Python, and the commit of a source checkout.
+
+    The processor with its instructions for int8 products, on which ratios of times of int8 depend.
+    """
     return {
         "versions": {package: _version(package) for package in PACKAGES} | {"python": platform.python_version()},
-        "cpu": cpu_name(),
+        "cpu": " with ".join(filter(None, (cpu_name(), ", ".join(_instructions())))),
         "commit": _commit(),
     }
 
@@ -26,6 +31,12 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _instructions() -> list[str]:
+    information = Path("/proc/cpuinfo")
+    known = information.read_text(encoding="utf-8").split() if information.is_file() else []
+    return [name for name in INSTRUCTIONS if name in known]
 
 
 def _version(package: str) -> str | None:

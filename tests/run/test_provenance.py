@@ -1,9 +1,20 @@
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from kerasseg.run.provenance import provenance
+from kerasseg.run.provenance import INSTRUCTIONS, cpu_name, provenance
 from tests.conftest import REPOSITORY
+
+
+def test_the_processor_is_named_with_what_it_computes_int8_with():
+    name = provenance()["cpu"]
+    assert name.startswith(cpu_name())
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        has = set(information.read_text(encoding="utf-8").split())
+        assert {one for one in INSTRUCTIONS if one in has} == {one for one in INSTRUCTIONS if one in re.split(r",? ", name)}
 
 
 def test_a_number_says_which_commit_it_is_of():
