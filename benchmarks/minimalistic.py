@@ -13,7 +13,11 @@ import numpy as np
 from kerasseg import cli, files
 from kerasseg.config import setting
 
-EDGES = ("edge_sliced", "edge_small", "edge_mini", "edge_mini_small")  # the two that others are held against come first
+# The two that others are held against come first.
+EDGES = (
+    "edge_sliced", "edge_small", "edge_plain", "edge_mini", "edge_mini_plain", "edge_mini_small", "v3large_thin",
+    "v3large_sliced",
+)  # fmt: skip
 
 # (sides of the picture, last blocks of V3-Small, filters, output strides). V3-Large has 64 channels at stride 2, which no micro
 # arena holds; output stride 8 takes more than 0.8 of today's rows at 96 and 128 already.

@@ -1,28 +1,42 @@
-"""The tables about heads and minimalistic backbones that readme.py puts into docs/."""
+"""The tables about edge rows, heads and minimalistic backbones that readme.py puts into docs/ and BUILD.md."""
 
+import statistics
 from pathlib import Path
 
 from kerasseg import files
+from kerasseg.reports import comparison
 
 KIB = 1024
 
 
 def edges_table(results: Path) -> str:
-    """Edge rows with and without a minimalistic backbone, in turn."""
+    """Edge rows with and without a minimalistic backbone, in turn, and how well those segment that have been trained."""
     found = files.read_json(results / "minimalistic.json")
-    edges = found["edges"]
+    edges, mious = found["edges"], _trained(results)
     lines = [
-        "| model | parameters | GMAC | file | int8 | of `edge_sliced` | of `edge_small` | its own float |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| model | parameters | GMAC | file | int8 | of `edge_sliced` | of `edge_small` | its own float | val mIoU, float |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in edges["rows"]:
         lines.append(
             f"| `{row['model']}` | {row['parameters']:,} | {row['gmac']:.2f} | {row['bytes'] / KIB:,.0f} KiB "
             f"| {row['latency']['median_ms']:.1f} ms | {row['of_edge_sliced']:.2f} | {row['of_edge_small']:.2f} "
-            f"| {row['float_ms']:.1f} ms |"
+            f"| {row['float_ms']:.1f} ms | {mious.get(row['model'], '')} |"
         )
     height, width = edges["size"]
-    return "\n".join([*lines, "", f"{height}x{width}, {found['num_classes']} classes; {edges['method']}; {found['cpu']}."])
+    said = f"{height}x{width}, {found['num_classes']} classes; {edges['method']}; {found['cpu']}"
+    return "\n".join([*lines, "", f"{said}; mIoU of rows trained by the paper's recipe, CamVid, one seed unless it says more."])
+
+
+def _trained(results: Path) -> dict[str, str]:
+    """Row -> its val mIoU in float, of the paper's comparison or of the runs that remedies were tried on."""
+    runs = [run for run in files.read_json(results / "remedies.json") if not run["note"]]
+    found = {run["model"]: [run["rows"][0]["keras_miou"]] for run in runs}
+    found |= {row["model"]: comparison.mious(row, "float") for row in files.read_json(results / "paper.json")["rows"]}
+    return {
+        model: f"{100 * statistics.mean(mious):.2f} %" + (f" ({len(mious)} seeds)" if len(mious) > 1 else "")
+        for model, mious in found.items()
+    }
 
 
 def micro_table(results: Path) -> str:

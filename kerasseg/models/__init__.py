@@ -41,7 +41,7 @@ def build_model(
 
     Returns:
         A functional model from image (B, H, W, C), values 0..255, to logits (B, H / s, W / s, num_classes) float32 with C the
-        spec's `channels`, 3 in all but micro_grey_96, and s its `logits_stride`, 1 in all but the micro_* and edge_mini* rows.
+        spec's `channels`, 3 in all but micro_grey_96, and s its `logits_stride`, 1 but in micro_*, edge_mini* and edge_plain.
 
     Raises:
         InputError: an unknown name, a size that does not divide, or a number of classes that labels cannot have.

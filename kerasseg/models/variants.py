@@ -96,6 +96,13 @@ MODELS: dict[str, ModelSpec] = {
         last_block=11, tail="sliced", filters=96, decoder_filters=96, separable=True, activation="relu", logits_stride=4,
         minimalistic=True,
     ),
+    # Plain convolutions at stride 16, for processors whose int8 instructions make them cheap: benchmarks/head_search.py found
+    # them to take no longer than edge_sliced and edge_small there. They have twice and four times the multiply-accumulates.
+    "edge_plain": ModelSpec(tail="sliced", filters=64, skip_filters=24, decoder_filters=64, logits_stride=4),
+    "edge_mini_plain": ModelSpec(
+        tail="sliced", rates=(6, 12), filters=48, skip_filters=24, decoder_filters=64, activation="relu", logits_stride=4,
+        minimalistic=True,
+    ),
     # For microcontrollers, named after the side of their square input. V3-Small down to stride 8, cut where the next block
     # would take more than it brings; relu, because hard-swish keeps three tensors alive where relu is part of the convolution;
     # logits at stride 4. benchmarks/micro_search.py shows what else was there.

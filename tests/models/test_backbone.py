@@ -142,7 +142,7 @@ def test_a_minimalistic_backbone_is_keras_applications_own_layer_by_layer(backbo
 
 def test_real_minimalistic_weights_load_into_the_rows(shared):
     path = shared / "weights" / "mobilenet_v3_large_minimalistic_imagenet_notop.npz"
-    for name in ("edge_mini", "edge_mini_small"):
+    for name in ("edge_mini", "edge_mini_small", "edge_mini_plain"):
         model = build_model(name, size=(64, 64))
         backbone.load_weights(model, get_spec(name), source=str(path))
         with np.load(path) as stored:

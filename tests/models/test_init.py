@@ -67,8 +67,9 @@ def test_a_minimalistic_backbone_has_relu_alone():
         ModelSpec(minimalistic=True)
 
 
-def test_edge_mini_has_half_the_parameters_of_edge_sliced():
-    assert outlined("edge_mini").count_params() < outlined("edge_sliced").count_params() / 2
+@pytest.mark.parametrize("name", ["edge_mini", "edge_mini_plain"])
+def test_it_has_half_the_parameters_of_edge_sliced(name):
+    assert outlined(name).count_params() < outlined("edge_sliced").count_params() / 2
 
 
 def test_the_light_head_is_a_convolution_times_a_gate_of_the_picture():
@@ -110,7 +111,7 @@ def test_the_activation_stands_wherever_hard_swish_did(activation, tail):
 def test_every_row_gives_logits_of_the_input_size_or_a_stated_fraction(name):
     model = outlined(name, size=(64, 96), num_classes=5)
     stride = get_spec(name).logits_stride
-    assert stride == (4 if name.startswith(("micro_", "edge_mini")) else 1)
+    assert stride == (4 if name.startswith(("micro_", "edge_mini", "edge_plain")) else 1)
     assert model.output.shape == (None, 64 // stride, 96 // stride, 5)
     assert model.output.dtype == "float32"
 
