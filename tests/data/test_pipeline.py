@@ -40,3 +40,9 @@ def test_every_backend_gets_the_same_batches(monkeypatch):
     by_tf_data = _epoch(CONFIG, 1)
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     _assert_same(by_tf_data, _epoch(CONFIG, 1))
+
+
+def test_no_thread_of_tf_data_tunes_what_is_settled():
+    """`fit` would wait for it at the end of some epochs."""
+    batches = pipeline.train_batches(shapes.load()["train"].first(10), CONFIG, epoch=0)
+    assert batches.options().autotune.enabled is False
