@@ -14,14 +14,14 @@ def edges_table(results: Path) -> str:
     found = files.read_json(results / "minimalistic.json")
     edges, mious = found["edges"], _trained(results)
     lines = [
-        "| model | parameters | GMAC | file | int8 | of `edge_sliced` | of `edge_small` | its own float | val mIoU, float |",
+        "| model | val mIoU, float | int8 | of `edge_sliced` | of `edge_small` | parameters | GMAC | file | its own float |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in edges["rows"]:
         lines.append(
-            f"| `{row['model']}` | {row['parameters']:,} | {row['gmac']:.2f} | {row['bytes'] / KIB:,.0f} KiB "
-            f"| {row['latency']['median_ms']:.1f} ms | {row['of_edge_sliced']:.2f} | {row['of_edge_small']:.2f} "
-            f"| {row['float_ms']:.1f} ms | {mious.get(row['model'], '')} |"
+            f"| `{row['model']}` | {mious.get(row['model'], '')} | {row['latency']['median_ms']:.1f} ms "
+            f"| {row['of_edge_sliced']:.2f} | {row['of_edge_small']:.2f} | {row['parameters']:,} | {row['gmac']:.2f} "
+            f"| {row['bytes'] / KIB:,.0f} KiB | {row['float_ms']:.1f} ms |"
         )
     height, width = edges["size"]
     said = f"{height}x{width}, {found['num_classes']} classes; {edges['method']}; {found['cpu']}"
