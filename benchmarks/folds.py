@@ -8,10 +8,9 @@ from pathlib import Path
 import paper
 
 from kerasseg import cli, files
-from kerasseg.config import TrainConfig, for_report, setting, to_json
+from kerasseg.config import setting
 from kerasseg.errors import InputError
 from kerasseg.run import directory
-from kerasseg.train import TrainOptions
 
 DRIVES = ("0001TP", "0006R0", "0016E5")  # of train and val; with the last, all of val is held out
 OURS = ("model", "dataset", "data_dir", "holdout", "seed", "workdir")  # settings that make a fold what it is
@@ -61,17 +60,6 @@ def step(drive: str, options: FoldsOptions) -> paper.Step:
     return paper.Step(command, run / "report.json", backend=None)
 
 
-def asked(wanted: paper.Step) -> dict:
-    """The settings of a fold's command, as its report will have them."""
-    config = cli.part(cli.parse(TrainOptions, ["train", *wanted.command[2:]]), TrainConfig)
-    return {name: value for name, value in for_report(config).items() if name != "batch_size" or value}
-
-
-def trained_with(report: dict) -> dict:
-    """The settings of a report, and the defaults of those that its version did not have."""
-    return to_json(TrainConfig()) | report["config"]
-
-
 def fold(drive: str, report: dict) -> dict:
     """What is kept of a finished run."""
     scores = report["scores"]
@@ -93,7 +81,7 @@ def row(options: FoldsOptions) -> dict:
     for drive, report in found.items():
         holds = f"{steps[drive].makes.parent} holds a run"
         directory.refuse_different(
-            trained_with(report), asked(steps[drive]), holds=holds, instead="another --name or --workdir"
+            paper.trained_with(report), paper.asked(steps[drive]), holds=holds, instead="another --name or --workdir"
         )
     first = next(iter(found.values()))
     folds = [fold(drive, report) for drive, report in found.items()]
@@ -116,10 +104,10 @@ def plain(options: FoldsOptions) -> dict:
     if not path.is_file():
         raise InputError(f"{options.plain} holds no finished run (no report.json); give --plain another, or leave it out")
     report = files.read_json(path)
-    wanted = asked(step(DRIVES[0], options)) | {"holdout": ""}
+    wanted = paper.asked(step(DRIVES[0], options)) | {"holdout": ""}
     same = {name: value for name, value in wanted.items() if name not in ("seed", "precision", *directory.HARMLESS)}
     holds = f"--plain={options.plain} holds a run"
-    directory.refuse_different(trained_with(report), same, holds=holds, instead="leave --plain out")
+    directory.refuse_different(paper.trained_with(report), same, holds=holds, instead="leave --plain out")
     return {name: value for name, value in fold("", report).items() if name != "drive"}
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasseg import cli
-from kerasseg.config import setting
+from kerasseg.config import TrainConfig, for_report, setting, to_json
 from kerasseg.errors import InputError
+from kerasseg.train import TrainOptions
 
 CONVERT = Path(__file__).resolve().parent.parent / "tflite" / "convert.py"
 
@@ -87,6 +88,17 @@ def steps(model: str, seed: int, options: PaperOptions) -> dict[str, list[Step]]
         for recipe, more in CONVERSIONS.items()
     ]
     return {"train": [Step(train, run / "report.json", backend=None)], "convert": convert if seed == 0 else []}
+
+
+def asked(wanted: Step) -> dict:
+    """The settings of a training's command, as its report will have them."""
+    config = cli.part(cli.parse(TrainOptions, ["train", *wanted.command[2:]]), TrainConfig)
+    return {name: value for name, value in for_report(config).items() if name != "batch_size" or value}
+
+
+def trained_with(report: dict) -> dict:
+    """The settings of a report, and the defaults of those that its version did not have."""
+    return to_json(TrainConfig()) | report["config"]
 
 
 def paper(options: PaperOptions) -> None:

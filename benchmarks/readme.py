@@ -15,6 +15,7 @@ import micro_tables
 import minimalistic_tables
 import paper_tables
 import scale_tables
+import seeds_tables
 from int8_tables import percent
 
 from kerasseg import cli, files
@@ -199,7 +200,7 @@ BLOCKS = {
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
     "steps": steps_table, "winograd": winograd_table, "gpu": gpu_line,
     **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS, **minimalistic_tables.BLOCKS, **scale_tables.BLOCKS,
-    **folds_tables.BLOCKS,
+    **folds_tables.BLOCKS, **seeds_tables.BLOCKS,
 }  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def _report(*, miou, last, **config):
 
 def _finish(folds, options, drive, **scores):
     wanted = folds.step(drive, options)
-    files.write_json(wanted.makes, _report(**scores, **folds.asked(wanted), batch_size=8))
+    files.write_json(wanted.makes, _report(**scores, **folds.paper.asked(wanted), batch_size=8))
 
 
 def test_a_fold_is_the_papers_training_with_a_drive_held_out(folds, options):
@@ -77,7 +77,7 @@ def test_what_is_there_is_not_trained_again_and_every_fold_is_written(folds, opt
     assert "| `v3large_sliced` | the recipe's | 0 | 20.00 % (10.00 %) | 50.00 % (40.00 %) |  |  |" in table  # no mean of two
 
     plain = tmp_path / "plain"
-    settings = folds.asked(folds.step("0001TP", options)) | {"precision": "mixed_bfloat16", "batch_size": 8}
+    settings = folds.paper.asked(folds.step("0001TP", options)) | {"precision": "mixed_bfloat16", "batch_size": 8}
     del settings["holdout"]  # the version that trained it had no such setting
     files.write_json(plain / "report.json", _report(miou=0.75, last=0.75, **settings))
     folds.main(dataclasses.replace(options, plain=str(plain)))
@@ -109,7 +109,7 @@ def test_without_results_the_page_claims_nothing(tables, tmp_path):
      ({"epochs": 9}, r"epochs \(9 there, 45 asked\)"), ({"holdout": "^0001TP"}, r"holdout \(\^0001TP there, +asked\)")],
 )  # fmt: skip
 def test_a_plain_run_of_other_settings_is_refused_before_anything_is_trained(folds, options, tmp_path, config, words):
-    settings = folds.asked(folds.step("0001TP", options)) | {"holdout": "", "batch_size": 8} | config
+    settings = folds.paper.asked(folds.step("0001TP", options)) | {"holdout": "", "batch_size": 8} | config
     files.write_json(tmp_path / "plain" / "report.json", _report(miou=0.7, last=0.7, **settings))
     with pytest.raises(InputError, match=words):
         folds.main(dataclasses.replace(options, plain=str(tmp_path / "plain")))
