@@ -46,6 +46,15 @@ CHANGES = {
         "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 96, "decoder_filters": 96, "skip_filters": 24,
         "decoder_convolutions": 1,
     },
+    "stride 16, plain convolutions of 128": {
+        "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 128, "decoder_filters": 128,
+    },
+    "stride 16, plain convolutions of 160": {
+        "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 160, "decoder_filters": 160,
+    },
+    "stride 16, plain convolutions of 192": {
+        "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 192, "decoder_filters": 192,
+    },
     "relu, stride 16": {"activation": "relu", "output_stride": 16, "rates": (6, 12, 18)},
     "relu, stride 16, plain convolutions": {
         "activation": "relu", "output_stride": 16, "rates": (6, 12, 18), "separable": False, "filters": 64,

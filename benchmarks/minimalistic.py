@@ -15,8 +15,8 @@ from kerasseg.config import setting
 
 # The two that others are held against come first.
 EDGES = (
-    "edge_sliced", "edge_small", "edge_plain", "edge_mini", "edge_mini_plain", "edge_mini_small", "v3large_thin",
-    "v3large_sliced",
+    "edge_sliced", "edge_small", "edge_plain", "edge_plain_wide", "edge_mini", "edge_mini_plain", "edge_mini_small",
+    "v3large_thin", "v3large_sliced",
 )  # fmt: skip
 
 # (sides of the picture, last blocks of V3-Small, filters, output strides). V3-Large has 64 channels at stride 2, which no micro

@@ -21,8 +21,8 @@ CONVERT = Path(__file__).resolve().parent.parent / "tflite" / "convert.py"
 ROWS = {
     "v3large": 2, "v3large_sliced": 2, "v3small": 1, "v3small_sliced": 1, "v3large_tuned": 2, "v3large_thin": 1,
     "v3large_half": 1, "edge_sliced": 1, "edge_small": 1, "micro_160": 1, "micro_128": 1, "micro_96": 1,
-    "edge_plain": 1, "edge_mini": 1, "edge_mini_plain": 1, "edge_mini_small": 1, "micro_mini_160": 1, "micro_mini_128": 1,
-    "micro_mini_96": 1,
+    "edge_plain": 1, "edge_plain_wide": 1, "edge_mini": 1, "edge_mini_plain": 1, "edge_mini_small": 1, "micro_mini_160": 1,
+    "micro_mini_128": 1, "micro_mini_96": 1,
 }  # fmt: skip
 
 RECIPE = {
