@@ -10,9 +10,33 @@ from typing import Any
 from kerasseg.errors import InputError
 
 
-def setting(default: Any, description: str, *, choices: tuple[str, ...] = (), path: bool = False) -> Any:
-    """A dataclass field with a help text, the accepted words where they are few, and whether it names files or folders."""
-    return dataclasses.field(default=default, metadata={"help": description, "choices": choices, "path": path})
+def setting(
+    default: Any, description: str, *, choices: tuple[str, ...] = (), path: bool = False, least: int | None = None
+) -> Any:  # fmt: skip
+    """A dataclass field with its help text.
+
+    Args:
+        default: Its default.
+        description: The help text.
+        choices: The accepted words, where they are few.
+        path: Whether it names files or folders.
+        least: The least number that `check_numbers` accepts.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": description, "choices": choices, "path": path, "least": least}
+    )  # fmt: skip
+
+
+def check_numbers(settings: Any) -> None:
+    """Raises InputError for a number of a dataclass of settings that is none (NaN), or less than its least."""
+    for field in dataclasses.fields(settings):
+        value, least = getattr(settings, field.name), field.metadata["least"]
+        numbers = value if isinstance(value, tuple) else (value,)
+        shown = ",".join(map(str, numbers))
+        if any(isinstance(one, float) and math.isnan(one) for one in numbers):
+            raise InputError(f"--{field.name}={shown} is no number, and no limit either; give one")
+        if least is not None and any(one < least for one in numbers):
+            raise InputError(f"--{field.name}={shown} is too small; give at least {least}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,10 @@ from typing import Any
 from kerasseg.errors import InputError
 
 
+class CannotWriteError(InputError):
+    """A place where nothing can be written, or no more."""
+
+
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it takes the place of `path` in one rename.
@@ -23,14 +27,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     that a power cut leaves the old file or the new one, too. A link stays a link; what it points to is replaced.
 
     Raises:
-        InputError: the directory cannot be made, or the device is full or not writable.
+        CannotWriteError: the directory cannot be made, or the device is full or not writable.
     """
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path.parent}: {error.strerror or error}; choose another place") from error
+        raise CannotWriteError(
+            f"cannot make the folder {path.parent}: {error.strerror or error}; choose another place"
+        ) from error
     try:
         yield temporary
         _flush(temporary)
@@ -39,7 +45,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if error.errno not in _CANNOT_WRITE:
             raise
         remedy = "free some space or choose another place" if error.errno in _FULL else "choose another place"
-        raise InputError(f"cannot write {path}: {error.strerror}; {remedy}") from error
+        raise CannotWriteError(f"cannot write {path}: {error.strerror}; {remedy}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kerasseg import cli, terminal
-from kerasseg.config import setting
+from kerasseg.config import check_numbers, setting
 from kerasseg.errors import InputError
 
 
@@ -14,7 +14,10 @@ class InspectOptions:
     dataset: str = setting("", "shapes, camvid, voc2012, oxford_iiit_pet, cityscapes, ade20k, folder or shards")
     data_dir: str = setting("", "where it lies (shapes needs none)", path=True)
     output_dir: str = setting("", "where inspect.json and the page inspect.html go; empty writes none", path=True)
-    size: tuple[int, int] = setting((256, 256), "height,width of the training crops on the page")
+    size: tuple[int, int] = setting((256, 256), "height,width of the training crops on the page", least=1)
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
 
 def main(options: InspectOptions) -> int:

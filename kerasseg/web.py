@@ -8,6 +8,8 @@ from kerasseg.config import setting
 from kerasseg.errors import InputError
 from kerasseg.jobs.settings import WebSettings
 
+LAST_PORT = 2**16 - 1
+
 
 @dataclass(frozen=True)
 class WebOptions(WebSettings):
@@ -20,12 +22,14 @@ class WebOptions(WebSettings):
     output_dir: str = setting("", "folder to write", path=True)
     workdir: str = setting("", "run directory that the file came from: gives class names and examples", path=True)
     serve: bool = setting(False, "then serve it on 127.0.0.1 and open it, until Ctrl-C")
-    port: int = setting(0, "of --serve; 0 takes any that is free")
+    port: int = setting(0, "of --serve; 0 takes any that is free", least=0)
 
 
 def main(options: WebOptions) -> None:
     if not options.tflite or not options.output_dir:
         raise InputError("--tflite or --output_dir is missing; give a .tflite file, and where to write")
+    if options.port > LAST_PORT:
+        raise InputError(f"--port={options.port} is no port; give one up to {LAST_PORT}, or 0 for any that is free")
     from kerasseg import jobs
 
     settings = cli.part(options, WebSettings)

@@ -72,9 +72,9 @@ def test_the_export_without_a_command_line(short_run, short_int8, tmp_path):
 def test_settings_that_cannot_be_are_refused_before_anything_runs(short_int8):
     from kerasseg import jobs
 
-    with pytest.raises(ValueError, match="--threads at least 1"):
+    with pytest.raises(ValueError, match="--threads names no number of threads"):
         CheckSettings(threads=())
-    with pytest.raises(ValueError, match="--pictures and --arena_margin must be at least 0"):
+    with pytest.raises(ValueError, match="--pictures=-1 is too small"):
         ExportSettings(pictures=-1)
     with pytest.raises(ValueError, match="--sample and --per_layer need --workdir"):
         jobs.check([short_int8], settings=CheckSettings(sample=2))

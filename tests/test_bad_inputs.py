@@ -125,6 +125,7 @@ ROWS = [
     ("evaluate --workdir={empty}", "is no run directory"),
     ("evaluate --workdir={old}", "has format 0"),
     ("evaluate --workdir={done} --split=tset", "has no split 'tset'"),
+    ("evaluate --workdir={done} --output_dir={done}", "{done} is a run directory, whose report.json would be written over"),
     ("evaluate --workdir={weightless}", "has no trained weights"),
     ("evaluate --workdir={torn}", "cannot be read"),
     ("evaluate --workdir={nan}", "is not finite"),
@@ -148,6 +149,8 @@ ROWS = [
     ("convert --workdir={done} --calibration_examples=2 --float_layers=nobody --output={out}", "no layer 'nobody'"),
     ("convert --workdir={done} --recipe=int8_qat --epochs=0", "trains nothing"),
     ("convert --workdir={done} --recipe=float32 --output={data}", "cannot write {data}"),
+    ("convert --workdir={done} --recipe=float16 --io_type=uint8 --output={out}", "--io_type, --resizes and --means are for"),
+    ("convert --workdir={done} --recipe=float32 --output={done}/best.weights.h5", "is there and is no .tflite file"),
     ("convert --workdir={nan} --recipe=float32", "is not finite"),
     ("convert --workdir={huge} --recipe=float16 --output={out}", "float16 ends at 65504"),
     ("convert --workdir={nan} --recipe=int8", "is not finite"),
@@ -157,8 +160,13 @@ ROWS = [
     ("check --tflite=gone.tflite", "gone.tflite"),
     ("check --tflite={text}", "{text}"),
     ("check --tflite={torn_tflite}", "{torn_tflite}"),
-    ("check --tflite={int8} --runs=1", "--runs must be at least 50"),
-    ("check --tflite={int8} --threads=0", "--threads at least 1"),
+    ("check --tflite={int8} --runs=1", "--runs=1 is too small; give at least 50"),
+    ("check --tflite={int8} --threads=0", "--threads=0 is too small; give at least 1"),
+    ("check --tflite={int8} --threads=1,0", "--threads=1,0 is too small; give at least 1"),
+    ("check --tflite={int8} --workdir={done} --examples=-1", "--examples=-1 is too small"),
+    ("check --tflite={int8} --workdir={done} --sample=-3", "--sample=-3 is too small"),
+    ("check --tflite={int8} --workdir={done} --max_miou_drop=nan", "--max_miou_drop=nan is no number"),
+    ("check --tflite={int8} --max_latency_ms=-1", "--max_latency_ms=-1.0 is too small"),
     ("check --tflite={int8} --threads=x", "is no list of whole numbers"),
     ("check --tflite={int8} --kernels=gpu", "kernels"),
     ("check --tflite={int8} --sample=2", "need --workdir"),
@@ -181,21 +189,30 @@ ROWS = [
     ("predict {picture} --tflite=gone.tflite --output_dir={out}", "gone.tflite"),
     ("predict {picture} --tflite={int8} --workdir={negated} --output_dir={out}", "was made from other weights"),
     ("predict {picture} --tflite={swapped} --workdir={done} --output_dir={out}", "speaks of"),
-    ("predict {picture} --workdir={done} --output_dir={text}", "{text}"),
+    ("predict {picture} --workdir={done} --output_dir={text}", "--output_dir={text} is a file; give a folder"),
+    # pages
+    ("web --tflite={int8} --output_dir={out} --port=99999", "--port=99999 is no port; give one up to 65535"),
+    ("web --tflite={int8} --output_dir={out} --port=-1", "--port=-1 is too small"),
+    ("web --tflite={int8} --output_dir={out} --workdir={done} --examples=-1", "--examples=-1 is too small"),
+    ("inspect --dataset=shapes --size=0,0", "--size=0,0 is too small; give at least 1"),
     # several runs
     ("compare --workdirs={done},{empty} --output_dir={out}", "is no run directory"),
     ("compare --workdirs={unfinished} --output_dir={out}", "is not finished"),
+    ("compare --workdirs={unreported} --output_dir={out}", "report.json is no report of a training; remove it"),
     ("compare --workdirs={done},{copy} --output_dir={out}", "have the same settings and seed"),
     ("compare --workdirs={done},{folder_run} --output_dir={out}", "has data set folder"),
-    ("compare --workdirs={done} --output_dir={out} --pictures=0", "give at least 1 of each"),
+    ("compare --workdirs={done} --output_dir={out} --pictures=0", "--pictures=0 is too small; give at least 1"),
     ("compare --workdirs={done} --output_dir={out} --earlier=gone.json", "no file gone.json"),
     # microcontrollers
     ("micro --tflite=gone.tflite --output_dir={out}", "no file gone.tflite"),
     ("micro --tflite={text} --output_dir={out}", "is a text, no .tflite file"),
     ("micro --tflite={torn_tflite} --output_dir={out}", "torn.tflite"),
     ("micro --tflite={int8} --output_dir={out} --name=9x", "9x"),
-    ("micro --tflite={int8} --output_dir={out} --pictures=-1", "--pictures and --arena_margin must be at least 0"),
-    ("micro --tflite={int8} --output_dir={out} --arena_margin=-1", "--arena_margin must be at least 0"),
+    ("micro --tflite={int8} --output_dir={out} --pictures=-1", "--pictures=-1 is too small"),
+    ("micro --tflite={int8} --output_dir={out} --arena_margin=-1", "--arena_margin=-1.0 is too small"),
+    ("micro --tflite={int8} --output_dir={out} --arena_margin=nan", "--arena_margin=nan is no number"),
+    ("micro --tflite={int8} --output_dir={out} --arena_budget_kib=nan", "--arena_budget_kib=nan is no number"),
+    ("micro --tflite={int8} --output_dir={done}", "is a run directory"),
     ("micro --tflite={int8} --output_dir={out} --board=abacus", "abacus"),
     ("micro --tflite={int8} --output_dir={out} --accelerator=abacus", "abacus"),
     ("micro --tflite={int8} --output_dir={out} --images={empty}", "has 0 pictures, 20 are to be compared"),
@@ -212,7 +229,7 @@ def place(tmp_path_factory, short_run, short_int8):
     """Name -> path of what the rows hand in."""
     root = tmp_path_factory.mktemp("place")
     named = {"new": root / "new", "out": root / "out", "diverged": root / "diverged", "done": short_run, "int8": short_int8}
-    for name in ("empty", "old", "unfinished"):
+    for name in ("empty", "old", "unfinished", "unreported"):
         named[name] = root / name
         named[name].mkdir()
     _texts(root, named)
@@ -303,6 +320,8 @@ def _runs(root, named):
     stored = files.read_json(named["done"] / "config.json")
     (named["old"] / "config.json").write_text(json.dumps(stored | {"format": 0}))
     (named["unfinished"] / "config.json").write_text(json.dumps(stored))
+    (named["unreported"] / "config.json").write_text(json.dumps(stored))
+    (named["unreported"] / "report.json").write_text("{}")
 
 
 def _tflites(root, named):

@@ -112,6 +112,26 @@ def test_an_export_over_another_leaves_nothing_of_it(tmp_path):
     }  # fmt: skip
 
 
+def test_files_of_others_and_changed_ones_are_not_written_over(tmp_path):
+    path, out = tmp_path / "net.tflite", tmp_path / "out"
+    path.write_bytes(int8(network(keras.layers.Conv2D(4, 1))))
+    options = ["micro", f"--tflite={path}", f"--output_dir={out}", "--pictures=1"]
+    out.mkdir()
+    for name in ("report.html", "main.cc"):  # refused before anything is measured, and when the sources are known
+        (out / name).write_text("mine")
+        assert_one_line(kerasseg(*options), f"{name} in {out} would be written over", "give another --output_dir")
+        assert {file.name: file.read_text() for file in out.iterdir()} == {name: "mine"}
+        (out / name).unlink()
+    assert kerasseg(*options).returncode == 0
+    first = {file.name: file.read_bytes() for file in out.iterdir()}
+    (out / "out_model_data.cc").unlink()  # as if it had been killed there
+    assert kerasseg(*options).returncode == 0
+    assert (out / "out_model_data.cc").read_bytes() == first["out_model_data.cc"]
+    (out / "main.cc").write_bytes(first["main.cc"] + b"// mine")
+    assert_one_line(kerasseg(*options), f"main.cc in {out} would be written over", "or somebody has changed it since")
+    assert (out / "main.cc").read_bytes() == first["main.cc"] + b"// mine"
+
+
 def test_a_frame_that_does_not_fit_is_refused_before_anything_is_measured(tmp_path):
     path, out = tmp_path / "net.tflite", tmp_path / "out"
     path.write_bytes(int8(network(keras.layers.Conv2D(4, 1)), io_type="float32"))

@@ -1,3 +1,4 @@
+import errno
 import os
 import tracemalloc
 from fractions import Fraction
@@ -54,6 +55,39 @@ def test_a_bad_picture_is_named_and_the_rest_goes_on(tmp_path):
     with pytest.raises(InputError, match=r"nothing could be read: .*b.png cannot be decoded"):
         predict([bad], HALVES, output_dir=tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "save", "words"),
+    [
+        ("x_mask.png", ("mask",), "x_mask.png would be segmented and written over"),  # a picture among the inputs
+        ("out/x_mask.png", ("mask",), "out/x_mask.png would be written over, and this version of kerasseg predict did not"),
+        ("out/legend.png", ("index",), "out/legend.png would be written over"),
+    ],
+)
+def test_pictures_of_others_are_not_written_over(tmp_path, there, save, words):
+    _noise(tmp_path / "x.png", 8)
+    before = _noise(tmp_path / there, 9).read_bytes()
+    folder, settings = tmp_path / ("out" if there.startswith("out") else ""), PredictSettings(save=save)
+    with pytest.raises(InputError, match=words):
+        predict([tmp_path], HALVES, output_dir=folder, settings=settings)
+    assert (tmp_path / there).read_bytes() == before
+    (tmp_path / there).unlink()
+    predict([tmp_path / "x.png"], HALVES, output_dir=tmp_path / "out", settings=settings)
+    predict([tmp_path / "x.png"], HALVES, output_dir=tmp_path / "out", settings=settings)  # its own, it does
+
+
+def test_a_full_disk_is_no_fault_of_a_picture(tmp_path, monkeypatch):
+    paths, tried = [_noise(tmp_path / f"{name}.png", 8) for name in "ab"], []
+
+    def full(source, target):
+        tried.append(source)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kerasseg.files.os.replace", full)
+    with pytest.raises(InputError, match="cannot write .*a_overlay.png: No space left on device; free some space"):
+        predict(paths, HALVES, output_dir=tmp_path / "out")
+    assert len(tried) == 1
 
 
 def test_two_folders_never_collide(tmp_path):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasseg import files, jobs
+from kerasseg.errors import InputError
 from kerasseg.run.directory import open_run
 from kerasseg.training import journal
 from tests.conftest import SHORT, assert_one_line, kerasseg, looked_at
@@ -66,6 +67,20 @@ def test_a_file_of_other_weights_is_shown_as_such(run):
     path = jobs.report(run)
     assert "was made from other weights than the best of" in path.read_text(encoding="utf-8")
     assert not (run / "check.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("checked", "about"),
+    [({"files": [], "split": "train", "pictures": 2}, "of 2 pictures of train"), ({"files": []}, "of times alone")],
+)
+def test_a_check_of_other_pictures_is_not_taken_for_one_of_val(run, checked, about):
+    files.write_json(run / "check.json", checked)
+    with pytest.raises(InputError, match=f"check.json is {about}.*, not of the 4 of val; move it"):
+        jobs.report(run)
+    lines = []
+    jobs.report(run, measure=False, log=lines.append)
+    assert any(f"left out {run / 'check.json'}, which is {about}" in line for line in lines)
+    assert files.read_json(run / "check.json") == checked
 
 
 def test_a_run_that_kept_no_scores_is_evaluated(run):

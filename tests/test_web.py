@@ -166,6 +166,13 @@ def test_a_cdn_page_needs_nothing_but_its_files(short_int8, tmp_path):
     assert about["class_names"][1] == "disc"
 
 
+def test_pictures_of_one_name_are_all_shown(short_int8, tmp_path):
+    paths = tuple(str(write_picture(tmp_path / f"{at}/a.png", np.full((20, 30, 3), at, np.uint8))) for at in (10, 20))
+    page = jobs.publish(short_int8, output_dir=tmp_path / "out", settings=WebSettings(runtime="cdn", pictures=paths))
+    assert json.loads((page.parent / "model.json").read_text())["examples"] == ["0_a.png", "1_a.png"]
+    assert [np.asarray(Image.open(page.parent / "examples" / f"{i}_a.png")).max() for i in (0, 1)] == [10, 20]
+
+
 def test_what_cannot_be_shown_is_refused(short_run, tmp_path, monkeypatch):
     assert_one_line(kerasseg("web"), "--tflite or --output_dir is missing")
     classifier = tmp_path / "net.tflite"

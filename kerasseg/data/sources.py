@@ -32,8 +32,8 @@ class Source:
 def find(arguments: Sequence[str | Path], *, without: Path | None = None) -> list[Source]:
     """Pictures and videos, each once, in the order given; those of a folder, with its subfolders, sorted.
 
-    Outputs are called like the files, with the folders below the one that all have in common; where two files differ in the
-    suffix alone, with it.
+    Outputs are called like the files, with the folders below the one that all have in common; where two would be called the
+    same, with the suffix.
 
     Args:
         arguments: Paths of pictures, videos and folders, patterns such as "in/*.jpg", and numbers of cameras.
@@ -90,6 +90,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
         relative = [path.relative_to(common) for path in whole]
     except ValueError:  # several drives
         relative = [Path(*path.parts[1:]) for path in whole]
-    bare = [str(path.with_suffix("")) for path in relative]
-    times = Counter(bare)
-    return [name if times[name] == 1 else str(path) for name, path in zip(bare, relative, strict=True)]
+    whole_names = [str(path) for path in relative]
+    names = [str(path.with_suffix("")) for path in relative]
+    while twice := {name for name, times in Counter(names).items() if times > 1}:  # a.jpg and a.png meet, then a.jpg.png too
+        names = [whole if name in twice else name for name, whole in zip(names, whole_names, strict=True)]
+    return names

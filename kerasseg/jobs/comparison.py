@@ -99,7 +99,10 @@ def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
         run = open_run(workdir)
         if not run.directory.report.is_file():
             raise InputError(f"{workdir} is not finished (no report.json); give its `kerasseg train` command again")
-        found.append(Finished(run, files.read_json(run.directory.report)))
+        report = files.read_json(run.directory.report)
+        if not isinstance(report, dict) or not {"scores", "best_epoch", "history"} <= report.keys():
+            raise InputError(f"{run.directory.report} is no report of a training; remove it, and evaluate or train again")
+        found.append(Finished(run, report))
     for one in found[1:]:
         for what, here, there in (
             ("data set", found[0].run.config.dataset, one.run.config.dataset),

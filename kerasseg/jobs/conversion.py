@@ -15,7 +15,7 @@ from kerasseg.errors import InputError
 from kerasseg.int8 import calibration, folding, preparation, quantization
 from kerasseg.int8.preparation import Prepared, QuantizationSettings
 from kerasseg.jobs.settings import ConversionSettings
-from kerasseg.lite import converter, inspection, interpreter, lint, metadata, recipes
+from kerasseg.lite import converter, inspection, interpreter, lint, metadata, recipes, recognition
 from kerasseg.reports import pages
 from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
@@ -50,7 +50,8 @@ def convert(
         What the JSON beside the file holds.
 
     Raises:
-        InputError: settings that cannot be, no trained run, or a model that TFLite or LiteRT refuses.
+        InputError: settings that cannot be, no trained run, a file in the way that is no .tflite file, or a model that TFLite
+            or LiteRT refuses.
     """
     settings = settings or ConversionSettings()
     recipe = recipes.get_recipe(settings.recipe)
@@ -60,6 +61,7 @@ def convert(
     model, weights_sha256 = trained.load_hashed(run)
     _refuse_unknown_layers(settings.float_layers, model)
     path = Path(output or run.directory.path / f"{settings.recipe}.tflite")
+    _refuse_to_replace(path)
     splits = ["train", "val"] if recipe.trained else ["train"]
     dataset, _ = origin.load_data(
         run, splits=splits, data_dir=settings.data_dir, other_data=settings.other_data, log=log
@@ -70,9 +72,10 @@ def convert(
     if recipe.calibrated:
         content, extra = _quantized(run, dataset, settings, probes, weights_sha256, log)
     else:
-        if settings.float_layers or settings.resizes != "whole" or settings.means != "mean":
+        inside = settings.io_type not in ("", "float32")
+        if settings.float_layers or inside or settings.resizes != "whole" or settings.means != "mean":
             raise InputError(
-                f"--float_layers, --resizes and --means are for int8 recipes, not {settings.recipe}; leave them out"
+                f"--float_layers, --io_type, --resizes and --means are for int8 recipes, not {settings.recipe}; leave them out"
             )
         log(f"converting {run.config.model} at {run.eval_size[0]}x{run.eval_size[1]}: {recipe.about}")
         content, extra = converter.convert(model, recipe=settings.recipe), {}
@@ -93,6 +96,15 @@ def convert(
     sidecar.write(path, found)
     files.write_text(path.with_name(path.name + ".md"), _card(run, found, loaded))
     return found
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """Raises InputError where something lies that is no .tflite file, such as the run's weights."""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(8)
+        if start and start[4:] != recognition.IDENTIFIER:
+            raise InputError(f"--output={path} is there and is no .tflite file; move it, or give another --output")
 
 
 def _card(run: Run, found: Sidecar, loaded: interpreter.LoadedModel) -> str:

@@ -21,7 +21,7 @@ from kerasseg.mcu import boards, firmware, measurement, names, operators, plan, 
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
-from kerasseg.run.directory import open_run
+from kerasseg.run.directory import open_run, refuse_as_output
 from kerasseg.run.provenance import provenance
 
 PICTURES = 20  # compared where no number is asked and there are as many
@@ -51,12 +51,15 @@ def export(
 
     Raises:
         InputError: no such file, one that is damaged, not what its JSON says, not of the run's weights, or that TFLite Micro
-            would refuse; an unknown board, or too few pictures.
+            would refuse; an unknown board, too few pictures, or a folder with files in the way that `export` did not write
+            or that somebody has changed since.
     """
     settings = settings or ExportSettings()
     path, folder = Path(tflite), Path(output_dir)
     if not path.is_file():
         raise InputError(f"no file {path}; check --tflite")
+    refuse_as_output(folder)
+    exported.refuse_foreign(folder)
     request = firmware.Request(
         name=settings.name or names.of_folder(folder), input_format=settings.input_format, frame=settings.frame,
         tolerance_lsb=max(0, settings.tolerance_lsb), projects=settings.project,
@@ -132,17 +135,20 @@ def _told(request: firmware.Request, path: Path) -> str:
 
 
 def _write(folder: Path, sources: Mapping[str, str | bytes], report: dict, log: Callable[[str], None]) -> None:
-    """Puts an export in the place of the one that lies there; report.json first, which says what is of it."""
+    """Puts an export in the place of the one that lies there; report.json before the sources, as it says what is of it."""
+    exported.refuse_foreign(folder, exported.hashes(sources))
     removed, kept = exported.remove_stale(folder, written=sources)
     if removed:
         log(f"removed {', '.join(removed)} of the export before")
     if kept:
         log(f"left {', '.join(kept)} of the export before, which somebody has changed since; remove what is not used")
+    for name in sources:
+        (folder / name).unlink(missing_ok=True)  # or what a killed export left of the one before would seem to be changed
     files.write_json(folder / exported.REPORT, report)
     for name, content in sources.items():
         files.write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
-    plots.memory(report["memory"]["operators"], path=folder / "memory.svg")
-    files.write_text(folder / "report.html", pages.micro(report, figure=(folder / "memory.svg").read_text(encoding="utf-8")))
+    plots.memory(report["memory"]["operators"], path=folder / exported.MEMORY)
+    files.write_text(folder / exported.PAGE, pages.micro(report, figure=(folder / exported.MEMORY).read_text(encoding="utf-8")))
 
 
 def _inputs(graph: Graph, path: Path, workdir: str | Path, images: str | Path, settings: ExportSettings) -> Inputs:

@@ -7,7 +7,7 @@ from kerasseg import files, terminal
 from kerasseg.data.letterbox import segment
 from kerasseg.reports import plots
 from kerasseg.run import origin, trained
-from kerasseg.run.directory import open_run
+from kerasseg.run.directory import open_run, refuse_as_output
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate as score
 from kerasseg.score.metrics import Scores
@@ -35,16 +35,18 @@ def evaluate(
         log: Gets a line a stage.
 
     Raises:
-        InputError: no trained run, no such split, other data, or pictures that cannot be read.
+        InputError: no trained run, no such split, other data, pictures that cannot be read, or a run directory as
+            `output_dir`.
     """
     run = open_run(workdir)
+    output = Path(output_dir or run.directory.path / f"evaluate_{split}")
+    refuse_as_output(output)
     dataset, differences = origin.load_data(run, splits=[split], data_dir=data_dir, other_data=other_data, log=log)
     examples = dataset.split(split)
     predict = trained.predictor(trained.load_trained(run))
     log(f"evaluating {run.config.model} on {len(examples)} pictures of {dataset.name} {split}")
     show = terminal.bar("pictures")
     scores = score(predict, examples, class_names=run.class_names, size=run.eval_size, show=show)
-    output = Path(output_dir or run.directory.path / f"evaluate_{split}")
     report = {
         "split": split,
         "size": list(run.eval_size),

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from kerasseg import files
 from kerasseg.data import pairing, polygons, sources
@@ -20,10 +21,11 @@ from kerasseg.data.sources import Source
 from kerasseg.data.video import Reader, Writer
 from kerasseg.errors import InputError
 from kerasseg.jobs.loading import Predictor
-from kerasseg.jobs.settings import PredictSettings
+from kerasseg.jobs.settings import SAVED, PredictSettings
 from kerasseg.reports import coloring, plots
 
-COCO_FILE, LABELS = "predictions.coco.json", "labels.txt"
+COCO_FILE, LABELS, LEGEND = "predictions.coco.json", "labels.txt", "legend.png"
+SOFTWARE = "kerasseg predict"  # every PNG says so, and only what does is written over
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ def predict(
 
     Of a picture come NAME_overlay.png, NAME_index.png (class ids), NAME_mask.png (colours) and NAME.json (Labelme), as asked;
     of a video NAME_overlay.mp4, and the others a frame in a folder NAME. COCO's outlines go to predictions.coco.json.
-    legend.png has the names and colours of the classes. JSON files that are there are not written over: somebody may have
-    corrected them. What lies in `output_dir` is no input where a folder around it is given.
+    legend.png has the names and colours of the classes. Files that are there are written over where they are PNGs or videos
+    of an earlier call: neither inputs, nor pictures of somebody else, nor JSON files, which somebody may have corrected. What
+    lies in `output_dir` is no input where a folder around it is given.
 
     Args:
         arguments: As `kerasseg.data.sources.find` takes them.
@@ -68,11 +71,14 @@ def predict(
         progress: Gets how many pictures are done, and of how many; videos and cameras count their frames, 0 for unknown.
 
     Raises:
-        InputError: nothing is called so, nothing at all can be read, with `strict` something cannot, or a JSON file is there.
+        InputError: nothing is called so, nothing at all can be read, with `strict` something cannot, a file that must not be
+            written over is there, or nothing can be written.
     """
     settings = settings or PredictSettings()
     found = sources.find(arguments, without=Path(output_dir))
     work = _Work(predictor, Path(output_dir), settings)
+    if Path(output_dir).exists() and not Path(output_dir).is_dir():
+        raise InputError(f"--output_dir={output_dir} is a file; give a folder")
     work.refuse_to_replace(found)
     start, refused, count = time.monotonic(), [], 0
     total = len(found) if not any(one.moves for one in found) else 0
@@ -87,6 +93,8 @@ def predict(
                 raise
             with suppress(StopIteration):
                 steps.throw(KeyboardInterrupt())  # the frames so far are a video
+        except files.CannotWriteError:
+            raise
         except InputError as error:
             if settings.strict:
                 raise
@@ -113,9 +121,31 @@ class _Work:
         return "".join(f"{name}\n" for name in self.names)
 
     def refuse_to_replace(self, found: Sequence[Source]) -> None:
-        """Raises InputError where a JSON file would be written over."""
-        if "json" not in self.settings.save:
-            return
+        """Raises InputError where an input, a picture of somebody else or a JSON file would be written over."""
+        inputs = {os.path.realpath(one.place) for one in found if isinstance(one.place, Path)}
+        pictures = [self.folder / LEGEND, *(path for one in found for path in self._pictures(one))]
+        taken = [str(path) for path in pictures if os.path.realpath(path) in inputs]
+        if taken:
+            raise InputError(f"{pairing.named(taken)} would be segmented and written over; give another --output_dir")
+        foreign = [str(path) for path in pictures if path.suffix == ".png" and path.exists() and not _is_ours(path)]
+        if foreign:
+            raise InputError(
+                f"{pairing.named(foreign)} would be written over, and this version of kerasseg predict did not write it; "
+                "give another --output_dir, or move it"
+            )
+        if "json" in self.settings.save:
+            self._refuse_to_replace_json(found)
+
+    def _pictures(self, source: Source) -> list[Path]:
+        """The PNGs and the video that a source gives; of a video's frames those that are there."""
+        kinds = [kind for kind in SAVED if kind in self.settings.save and kind != "json"]
+        if not source.moves:
+            return [self.folder / f"{source.name}_{kind}.png" for kind in kinds]
+        frames = (self.folder / source.name).glob("*.png")
+        overlay = [self.folder / f"{source.name}_overlay.mp4"] if "overlay" in kinds else []
+        return [*overlay, *(path for path in sorted(frames) if re.fullmatch(r"\d{6}(_index|_mask)?", path.stem))]
+
+    def _refuse_to_replace_json(self, found: Sequence[Source]) -> None:
         targets = [self.folder / COCO_FILE] if self.coco is not None else []
         for one in found:
             if one.moves:
@@ -182,8 +212,8 @@ class _Work:
         elif "json" in self.settings.save:  # the order of the classes, which Labelme's files do not hold
             files.write_text(self.folder / LABELS, self._listed)
             self.written.append(self.folder / LABELS)
-        plots.save_legend(self.names, path=self.folder / "legend.png")
-        self.written.append(self.folder / "legend.png")
+        plots.save_legend(self.names, path=self.folder / LEGEND, software=SOFTWARE)
+        self.written.append(self.folder / LEGEND)
 
     def _segment(self, image: np.ndarray) -> np.ndarray:
         return segment(self.predictor.predict, image, size=self.predictor.size)
@@ -206,7 +236,17 @@ class _Work:
                 self.written.append(target)
 
     def _save(self, name: str, pixels: np.ndarray, **options: int) -> None:
-        path = self.folder / name
+        path, told = self.folder / name, PngImagePlugin.PngInfo()
+        told.add_text("Software", SOFTWARE)
         with files.replacing(path) as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG", **options)
+            Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=told, **options)
         self.written.append(path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a PNG says that it was made here."""
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get("Software") == SOFTWARE
+    except (OSError, ValueError, SyntaxError):
+        return False

@@ -1,9 +1,10 @@
 """A .tflite file as a page that runs it, for whoever has a browser and no Python."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from kerasseg import files
@@ -45,21 +46,18 @@ def publish(
     run = open_run(workdir) if workdir else None
     loaded = load_file(path, run, asked=settings.input_range, log=log)
     names, story = loaded.class_names, loaded.story
-    examples = {Path(name).name: _png(Path(name)) for name in settings.pictures}
+    examples = [(name, read_image(Path(name))) for name in settings.pictures]
     if run is not None and not examples:
         dataset, _ = origin.load_data(run, splits=["val"], data_dir=settings.data_dir, log=log)
         split = dataset.split("val")
-        examples = {
-            f"{Path(example.name).name}.png": _encoded(Image.fromarray(example.image))
-            for example in split.examples(split.evenly(settings.examples))
-        }
+        examples = [(example.name, example.image) for example in split.examples(split.evenly(settings.examples))]
     log("taking LiteRT.js from npm or the cache" if settings.runtime == "vendor" else "LiteRT.js comes from a CDN")
     found = site.build(
         path.read_bytes(),
         name=settings.name or (f"{story.model}, {story.recipe}" if story else path.stem),
         recipe=story.recipe if story else "a file of unknown origin",
         class_names=names,
-        examples=examples,
+        examples=_pictures(examples),
         vendored=settings.runtime == "vendor",
         taken=loaded.understood.taken,
     )
@@ -69,11 +67,15 @@ def publish(
     return folder / "index.html"
 
 
-def _png(path: Path) -> bytes:
-    return _encoded(Image.fromarray(read_image(path)))
+def _pictures(examples: Sequence[tuple[str, np.ndarray]]) -> dict[str, bytes]:
+    """File name -> PNG; pictures of several folders may be called the same, and are numbered then."""
+    stems = [Path(name).stem for name, _ in examples]
+    if len(set(stems)) < len(stems):
+        stems = [f"{number}_{stem}" for number, stem in enumerate(stems)]
+    return {f"{stem}.png": _png(image) for stem, (_, image) in zip(stems, examples, strict=True)}
 
 
-def _encoded(picture: Image.Image) -> bytes:
+def _png(image: np.ndarray) -> bytes:
     content = io.BytesIO()
-    picture.save(content, "PNG")
+    Image.fromarray(image).save(content, "PNG")
     return content.getvalue()

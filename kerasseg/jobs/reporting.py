@@ -46,7 +46,8 @@ def report(
         Where the page is.
 
     Raises:
-        InputError: no run, no weights yet, other data than the run's, or an export that is not of a file in the run directory.
+        InputError: no run, no weights yet, other data than the run's, an export that is not of a file in the run directory, or
+            a check.json there that is not of all of val.
     """
     run = open_run(workdir)
     with locked(run.directory.path):  # nothing trains there meanwhile
@@ -65,7 +66,7 @@ def _report(run: Run, measure: bool, exports: Sequence[str | Path], data_dir: st
         best.scores = evaluate(predict, split, class_names=names, size=size, each=best.add).to_json()
         journal.keep(run, best)
     shown = journal.samples(run, split, predict, best.by_picture)
-    entries, checked = _files(run, measure, data_dir, log)
+    entries, checked = _files(run, measure, len(split), data_dir, log)
     story = journal.story(
         run,
         best=best,
@@ -83,7 +84,7 @@ def _report(run: Run, measure: bool, exports: Sequence[str | Path], data_dir: st
     return output
 
 
-def _files(run: Run, measure: bool, data_dir: str, log: Log) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _files(run: Run, measure: bool, pictures: int, data_dir: str, log: Log) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """A row a .tflite file in the run directory, and the check that its numbers are of."""
     rows, sound = [], []
     for path in sorted(run.directory.path.glob("*.tflite")):
@@ -101,7 +102,7 @@ def _files(run: Run, measure: bool, data_dir: str, log: Log) -> tuple[list[dict[
     if not sound:
         return rows, {}
     kept = run.directory.path / "check.json"
-    checked: dict[str, Any] = files.read_json(kept) if kept.is_file() else {}
+    checked = _kept(kept, pictures, measure, log)
     of_hash = {one["sha256"]: one for one in checked.get("files", [])}
     if measure and not all(row["sha256"] in of_hash for _, row, _ in sound):
         sound.sort(key=lambda one: one[2].calibration is None)  # --per_layer takes the first
@@ -112,6 +113,22 @@ def _files(run: Run, measure: bool, data_dir: str, log: Log) -> tuple[list[dict[
     for _, row, _ in sound:
         row |= of_hash.get(row["sha256"], {})
     return rows, checked
+
+
+def _kept(path: Path, pictures: int, measure: bool, log: Log) -> dict[str, Any]:
+    """The check that lies in the run directory; empty where there is none, or one that does not count.
+
+    Raises:
+        InputError: it is not of all of val, and another one would be written over it.
+    """
+    checked: dict[str, Any] = files.read_json(path) if path.is_file() else {}
+    if not checked or (checked.get("split"), checked.get("pictures")) == ("val", pictures):
+        return checked
+    about = f"{checked['pictures']} pictures of {checked['split']}" if "split" in checked else "times alone, without --workdir"
+    if measure:
+        raise InputError(f"{path} is of {about}, not of the {pictures} of val; move it, and report measures these")
+    log(f"left out {path}, which is of {about}, not of the {pictures} of val")
+    return {}
 
 
 def _method(checked: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kerasseg.config import check_seed, setting
+from kerasseg.config import check_numbers, check_seed, setting
 from kerasseg.errors import InputError
 from kerasseg.mcu.pixels import LAYOUTS
 from kerasseg.mcu.projects import PROJECTS
@@ -32,7 +32,7 @@ class ConversionSettings:
         "type of input and output: int8, uint8 or float32 of an int8 file, int16 or float32 of int16x8; empty takes the first",
     )
     calibration_examples: int = setting(
-        0, "training pictures that activation ranges are measured on; 0 takes 32, or all where there are fewer"
+        0, "training pictures that activation ranges are measured on; 0 takes 32, or all where there are fewer", least=0
     )
     calibration_seed: int = setting(0, "which pictures those are")
     calibration_choice: str = setting(
@@ -58,19 +58,14 @@ class ConversionSettings:
     )
     epochs: int = setting(4, "epochs of int8_qat")
     learning_rate: float = setting(2e-5, "learning rate that int8_qat starts with")
-    patience: int = setting(4, "epochs in a row that were no better after which int8_qat ends by itself; 0 for never")
+    patience: int = setting(4, "epochs in a row that were no better after which int8_qat ends by itself; 0 for never", least=0)
     metadata: bool = setting(True, "put class names and a description into the file, where MediaPipe looks for them")
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
         check_seed(self.calibration_seed)
-        if self.calibration_examples < 0:
-            raise InputError(
-                f"--calibration_examples={self.calibration_examples} is too small; give at least 1, or leave it out"
-            )
-        if self.patience < 0:
-            raise InputError(f"--patience={self.patience} is too small; give at least 1, or 0 for no end before --epochs")
+        check_numbers(self)
 
 
 @dataclass(frozen=True)
@@ -78,28 +73,31 @@ class CheckSettings:
     """What is held against what, and which limits hold."""
 
     split: str = setting("val", "split to score")
-    examples: int = setting(0, "score the first so many pictures of it; 0 for all")
+    examples: int = setting(0, "score the first so many pictures of it; 0 for all", least=0)
     kernels: str = setting(
         "xnnpack",
         "what scores and times: LiteRT's default kernels, its plain ones (slow), or TFLite Micro's (slower)",
         choices=("xnnpack", "reference", "micro"),
     )
-    sample: int = setting(0, "compare all engines on so many pictures, evenly spaced; the plain kernels take seconds each")
+    sample: int = setting(
+        0, "compare all engines on so many pictures, evenly spaced; the plain kernels take seconds each", least=0
+    )
     per_layer: bool = setting(False, "rank the layers of the first file by the signal-to-noise ratio they lose")
-    threads: tuple[int, ...] = setting((1,), "threads of the interpreter, such as 1,2; limits hold for the first")
-    runs: int = setting(50, "timed runs of each, at least 50")
-    warmup: int = setting(10, "runs before them")
-    size: tuple[int, int] = setting((0, 0), "without --workdir: height,width that every file must take; 0,0 takes any")
+    threads: tuple[int, ...] = setting((1,), "threads of the interpreter, such as 1,2; limits hold for the first", least=1)
+    runs: int = setting(50, "timed runs of each, at least 50: a median of fewer says little", least=50)
+    warmup: int = setting(10, "runs before them", least=1)
+    size: tuple[int, int] = setting((0, 0), "without --workdir: height,width that every file must take; 0,0 takes any", least=0)
     max_miou_drop: float = setting(1.0, "largest accepted loss against Keras, in points of mIoU")
-    max_latency_ms: float = setting(0.0, "largest accepted median latency; 0 for no limit")
+    max_latency_ms: float = setting(0.0, "largest accepted median latency; 0 for no limit", least=0)
     strict: bool = setting(False, "exit 1 when the linter finds something")
     input_range: str = input_range_setting()
     data_dir: str = setting("", "where the data set lies now; empty takes the run's own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
-        if self.runs < 50 or self.warmup < 1 or not self.threads or min(self.threads) < 1:
-            raise InputError("--runs must be at least 50, --warmup and --threads at least 1, for a median that means something")
+        check_numbers(self)
+        if not self.threads:
+            raise InputError("--threads names no number of threads; give one, such as 1")
 
 
 @dataclass(frozen=True)
@@ -113,18 +111,20 @@ class ExportSettings:
         "empty takes rgb888, or grey for a file of one channel",
         choices=tuple(LAYOUTS),
     )
-    frame: tuple[int, int] = setting((0, 0), "height,width of the camera's frame, for input.h; 0,0 takes the file's own input")
+    frame: tuple[int, int] = setting(
+        (0, 0), "height,width of the camera's frame, for input.h; 0,0 takes the file's own input", least=0
+    )
     project: tuple[str, ...] = setting((), f"projects that build, beside the sources, comma-separated: {', '.join(PROJECTS)}")
     split: str = setting("val", "split of the run's data set to compare on")
-    pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer")
+    pictures: int = setting(0, "compare on so many; 0 takes 20, or all where there are fewer", least=0)
     tolerance_lsb: int = setting(
         -1,
         "steps by which outputs may differ from LiteRT's, and those of a device from the test vector; -1 takes 0, or 2 against "
         "LiteRT's where the rounding of a product's scale is why",
     )
-    arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h")
-    arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit")
-    flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit")
+    arena_margin: float = setting(10.0, "per cent added to the measured arena in arena.h", least=0)
+    arena_budget_kib: float = setting(0.0, "largest accepted arena, with its margin; 0 for no limit", least=0)
+    flash_budget_kib: float = setting(0.0, "largest accepted file; 0 for no limit", least=0)
     memory_plan: bool = setting(
         False, "search a smaller arena for the same numbers: write NAME_planned.tflite and make the sources of it"
     )
@@ -138,8 +138,7 @@ class ExportSettings:
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
-        if self.pictures < 0 or self.arena_margin < 0:
-            raise InputError("--pictures and --arena_margin must be at least 0")
+        check_numbers(self)
         unknown = [name for name in self.project if name not in PROJECTS]
         if unknown:
             raise InputError(f"--project={','.join(self.project)} is not accepted; give some of {', '.join(PROJECTS)}")
@@ -158,16 +157,15 @@ class PredictSettings:
         "what to write: overlay (colours over the picture), index (class ids), mask (colours), json (polygons)",
     )
     polygons: str = setting("labelme", "form of json: a Labelme file a picture, or one COCO file", choices=("labelme", "coco"))
-    every: int = setting(1, "of a video or camera, every so many frames")
-    frames: int = setting(0, "of each, at most so many; 0 for all, until Ctrl-C of a camera")
+    every: int = setting(1, "of a video or camera, every so many frames", least=1)
+    frames: int = setting(0, "of each, at most so many; 0 for all, until Ctrl-C of a camera", least=0)
     strict: bool = setting(False, "stop at the first picture that cannot be read")
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.save if name not in SAVED]
         if unknown or not self.save:
             raise InputError(f"--save={','.join(self.save)} is not accepted; give some of {', '.join(SAVED)}")
-        if self.every < 1 or self.frames < 0:
-            raise InputError(f"--every={self.every} --frames={self.frames}: give at least 1 and 0")
+        check_numbers(self)
 
 
 @dataclass(frozen=True)
@@ -176,12 +174,15 @@ class WebSettings:
 
     name: str = setting("", "what the page calls the model; empty takes model and recipe, or the file's name")
     pictures: tuple[str, ...] = setting((), "pictures to try, comma-separated; empty takes some of the run's val", path=True)
-    examples: int = setting(3, "how many of those")
+    examples: int = setting(3, "how many of those", least=0)
     runtime: str = setting(
         "vendor", "vendor: LiteRT.js (38 MiB) lies in the folder; cdn: the browser fetches it", choices=("vendor", "cdn")
     )
     input_range: str = input_range_setting()
     data_dir: str = setting("", "where the run's data set lies now; empty takes the run's own", path=True)
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,9 @@ class PrepareSettings:
     resize_masks: bool = setting(False, "resize a mask that is of another size than its picture, to the nearest pixel")
     copy: bool = setting(False, "copy the pictures; otherwise links to them are made")
     shards: int = setting(
-        0, "pack them into so many tars of train, too, and of val and test alike, in shards/, for --dataset=shards; 0 for none"
+        0,
+        "pack them into so many tars of train, too, and of val and test alike, in shards/, for --dataset=shards; 0 for none",
+        least=0,
     )
 
     def __post_init__(self) -> None:
@@ -212,8 +215,7 @@ class PrepareSettings:
                 f"--val_fraction={self.val_fraction} --test_fraction={self.test_fraction} leave nothing to train on; "
                 "give shares from 0 to less than 1 together"
             )
-        if self.shards < 0:
-            raise InputError(f"--shards={self.shards} is too small; give at least 1, or 0 for none")
+        check_numbers(self)
 
 
 @dataclass(frozen=True)
@@ -221,13 +223,12 @@ class CompareSettings:
     """What is measured of finished runs, and what is shown."""
 
     pair: tuple[str, ...] = setting(("v3large", "v3large_sliced"), "two models whose classes are shown side by side")
-    pictures: int = setting(3, "pictures of the split shown as each model segments them")
-    threads: int = setting(1, "threads of LiteRT")
-    runs: int = setting(50, "timed runs of each file")
-    warmup: int = setting(5, "runs before them")
+    pictures: int = setting(3, "pictures of the split shown as each model segments them", least=1)
+    threads: int = setting(1, "threads of LiteRT", least=1)
+    runs: int = setting(50, "timed runs of each file", least=1)
+    warmup: int = setting(5, "runs before them", least=0)
     data_dir: str = setting("", "where the data set lies now; empty takes the runs' own", path=True)
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
-        if self.runs < 1 or self.threads < 1 or self.pictures < 1:
-            raise InputError(f"--runs={self.runs} --threads={self.threads} --pictures={self.pictures}: give at least 1 of each")
+        check_numbers(self)

@@ -28,12 +28,12 @@ _TOLD = "told:"
 
 
 @_STYLE
-def save_legend(class_names: tuple[str, ...], *, path: Path) -> None:
-    """Writes a PNG with a patch of colour and a name a class."""
+def save_legend(class_names: tuple[str, ...], *, path: Path, software: str = "kerasseg") -> None:
+    """Writes a PNG with a patch of colour and a name a class; the file says by what software it was made."""
     columns = -(-len(class_names) // 24)
     figure = Figure(figsize=(2.4 * columns, 0.25 * min(len(class_names), 24) + 0.3))
     figure.legend(handles=_patches(class_names), loc="center", ncols=columns, frameon=False)
-    _save(figure, path)
+    _save(figure, path, software=software)
 
 
 @_STYLE
@@ -251,10 +251,10 @@ def _patch(color: tuple[int, int, int], name: str) -> Patch:
     return Patch(color=(red / 255, green / 255, blue / 255), label=name)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path, *, software: str = "kerasseg") -> None:
     with files.replacing(path) as temporary:
-        dated = {"Date": None} if path.suffix == ".svg" else None  # the same figure, the same file
-        figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata=dated)
+        told = {"Date": None} if path.suffix == ".svg" else {"Software": software}  # the same figure, the same file
+        figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata=told)
         if path.suffix == ".svg":
             temporary.write_text(_telling(temporary.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -131,6 +131,15 @@ def refuse_other(run: Run) -> None:
         raise InputError(f"{folder} is not empty and holds no run (no config.json); give another --workdir")
 
 
+def refuse_as_output(folder: str | Path) -> None:
+    """Raises InputError where a report that is written into a folder would take the place of a run's."""
+    if RunDir(Path(folder)).config.exists():
+        raise InputError(
+            f"--output_dir={folder} is a run directory, whose report.json would be written over; give a folder of its own, "
+            f"such as {Path(folder) / 'out'}"
+        )
+
+
 def _settings(run: Run) -> dict[str, Any]:
     """All that has to be the same, for a training to be gone on with."""
     return {key: value for key, value in config_lib.to_json(run.config).items() if key not in HARMLESS} | {

@@ -36,6 +36,8 @@ def test_files_folders_patterns_and_a_camera(tmp_path, monkeypatch):
 def test_files_that_differ_in_the_suffix_keep_it(tmp_path):
     _touch(tmp_path, "x.png", "x.jpg", "y.png")
     assert _names(tmp_path) == ["x.jpg", "x.png", "y"]
+    _touch(tmp_path, "x.jpg.png", "y.jpg.png")  # would be called as x.jpg is
+    assert _names(tmp_path) == ["x.jpg", "x.jpg.png", "x.png", "y.jpg", "y"]
 
 
 def test_outputs_are_no_inputs(tmp_path):
