@@ -6,6 +6,7 @@ import os
 import sys
 import textwrap
 import typing
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -31,6 +32,7 @@ def run(main: Callable[..., int | None], argv: Sequence[str] | None = None) -> N
         argv: Program and arguments; None takes sys.argv.
     """
     terminal.steady()
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # type: ignore[assignment]  # for no developer
     try:
         parsed = parse(typing.get_type_hints(main)["options"], sys.argv if argv is None else argv)
         # TensorFlow's C++ logs say nothing a person at this command line can act on.

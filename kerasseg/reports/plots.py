@@ -1,6 +1,7 @@
-"""Figures. The only importer of matplotlib."""
+"""Figures. With `fonts`, the only importer of matplotlib."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from kerasseg import files
 from kerasseg.data.labels import palette
+from kerasseg.reports import fonts
 from kerasseg.reports.coloring import UNLABELLED, colorize, errors
 from kerasseg.reports.comparison import pareto
 
@@ -252,7 +254,9 @@ def _patch(color: tuple[int, int, int], name: str) -> Patch:
 
 
 def _save(figure: Figure, path: Path, *, software: str = "kerasseg") -> None:
-    with files.replacing(path) as temporary:
+    fonts.fit(figure, file=path.name)
+    with files.replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # `fonts` has said so, in one line
         told = {"Date": None} if path.suffix == ".svg" else {"Software": software}  # the same figure, the same file
         figure.savefig(temporary, dpi=110, bbox_inches="tight", metadata=told)
         if path.suffix == ".svg":

@@ -1,13 +1,14 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from kerasseg.int8 import noise
 from kerasseg.mcu import memory
-from kerasseg.reports import coloring, plots
+from kerasseg.reports import coloring, fonts, plots
 from kerasseg.score import metrics
-from tests.conftest import command
+from tests.conftest import command, write_picture
 
 NAMES = ("background", "disc", "box")
 
@@ -40,6 +41,36 @@ def test_figures_are_written(tmp_path):
     for name in ("confusion", "sheet", "legend", "noise"):
         picture = _grey(tmp_path / f"{name}.png")
         assert picture.min() < 100 < picture.max()  # neither blank nor black
+
+
+@pytest.fixture
+def installed(monkeypatch, tmp_path):
+    """A function that lets these fonts, name -> letters, be the only ones beside Matplotlib's own."""
+
+    def only(letters):
+        own, read = fonts._own(), fonts._letters
+        paths = {name: str(write_picture(tmp_path / f"{name}.png", np.zeros((1, 1), np.uint8))) for name in letters}
+        there = {path: frozenset(letters[name]) for name, path in paths.items()}
+        entries = [fonts.font_manager.FontEntry(fname=path, name=name) for name, path in paths.items()]
+        monkeypatch.setattr(fonts, "_own", lambda: own)
+        monkeypatch.setattr(fonts, "_letters", lambda path: there.get(path) or read(path))
+        monkeypatch.setattr(fonts.font_manager.fontManager, "ttflist", entries)
+        fonts._families.cache_clear()
+
+    yield only
+    fonts._families.cache_clear()
+
+
+def test_letters_get_a_font_that_has_them(installed):
+    installed({"Some": "道", "Most": "道路", "Last Resort": "道路도"})
+    assert fonts._families(frozenset("도道路")) == (("Most",), frozenset("도"))
+
+
+def test_letters_that_no_font_has_are_named(installed, tmp_path):
+    plots.save_legend(("Straße", "✓"), path=tmp_path / "known.png")  # in Matplotlib's own font
+    installed({})
+    with pytest.warns(UserWarning, match="legend.png: no font here has 路道; install one, such as Noto Sans CJK"):
+        plots.save_legend(("道路",), path=tmp_path / "legend.png")
 
 
 def test_the_memory_figure_names_the_peak_and_is_the_same_each_time(tmp_path):
