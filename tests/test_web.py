@@ -166,6 +166,23 @@ def test_a_cdn_page_needs_nothing_but_its_files(short_int8, tmp_path):
     assert about["class_names"][1] == "disc"
 
 
+def test_a_page_takes_the_place_of_another_and_of_nothing_else(short_int8, tmp_path):
+    def publish():
+        return jobs.publish(short_int8, output_dir=tmp_path, settings=WebSettings(runtime="cdn"))
+
+    (tmp_path / "index.html").write_text("mine")
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(InputError, match=r"index.html, model.json in .* would be written over, and kerasseg web did not"):
+        publish()
+    assert sorted((path.name, path.read_text()) for path in tmp_path.iterdir()) == [
+        ("index.html", "mine"),
+        ("model.json", "{}"),
+    ]
+    for path in list(tmp_path.iterdir()):
+        path.unlink()
+    assert publish() == publish()
+
+
 def test_pictures_of_one_name_are_all_shown(short_int8, tmp_path):
     paths = tuple(str(write_picture(tmp_path / f"{at}/a.png", np.full((20, 30, 3), at, np.uint8))) for at in (10, 20))
     page = jobs.publish(short_int8, output_dir=tmp_path / "out", settings=WebSettings(runtime="cdn", pictures=paths))

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasseg import files
 from kerasseg.browser import runtime
 from kerasseg.data.labels import palette
 from kerasseg.errors import InputError
@@ -15,6 +17,8 @@ from kerasseg.lite.class_output import Logits
 from kerasseg.lite.input_range import PIXELS, Range
 from kerasseg.lite.interpreter import LoadedModel
 from kerasseg.lite.tensors import quantize
+
+ABOUT = "model.json"
 
 
 def build(
@@ -64,11 +68,20 @@ def build(
     found = {
         "index.html": page.replace("IMPORT_MAP", modules).encode(),
         "model.tflite": shown,
-        "model.json": json.dumps(about, indent=1).encode(),
+        ABOUT: json.dumps(about, indent=1).encode(),
     }
     found |= {script: (scripts / script).read_bytes() for script in ("app.js", "segment.js")}
     found |= {f"examples/{file}": picture for file, picture in examples.items()}
     return found | (runtime.contents() if vendored else {})
+
+
+def is_page(folder: Path) -> bool:
+    """Whether a folder holds a page that was built here."""
+    try:
+        about = files.read_json(folder / ABOUT)
+    except InputError:
+        return False
+    return isinstance(about, dict) and {"lookup", "logits", "wasm"} <= about.keys()
 
 
 def _refuse_what_scripts_cannot_read(model: LoadedModel) -> None:

@@ -9,7 +9,9 @@ from PIL import Image
 
 from kerasseg import files
 from kerasseg.browser import site
+from kerasseg.data import pairing
 from kerasseg.data.pictures import read_image
+from kerasseg.errors import InputError
 from kerasseg.jobs.loading import load_file
 from kerasseg.jobs.settings import WebSettings
 from kerasseg.run import origin
@@ -31,7 +33,7 @@ def publish(
 
     Args:
         tflite: A segmentation model, of any recipe.
-        output_dir: Gets the folder; files of another page there are written over.
+        output_dir: Gets the folder; files of another such page there are written over.
         workdir: The run that the file came from; gives class names and examples.
         settings: What is put on it; None for the defaults.
         log: Gets a line a stage.
@@ -40,7 +42,8 @@ def publish(
         Path of index.html.
 
     Raises:
-        InputError: no such file, one that is no segmentation model or not of that run, or LiteRT.js cannot be had.
+        InputError: no such file, one that is no segmentation model or not of that run, files in the way that are of no such
+            page, or LiteRT.js cannot be had.
     """
     settings, path, folder = settings or WebSettings(), Path(tflite), Path(output_dir)
     run = open_run(workdir) if workdir else None
@@ -61,10 +64,21 @@ def publish(
         vendored=settings.runtime == "vendor",
         taken=loaded.understood.taken,
     )
+    _refuse_to_replace(folder, list(found))
     for name, content in found.items():
         files.write_bytes(folder / name, content)
     log(f"wrote {len(found)} files, {sum(map(len, found.values())) / 2**20:.0f} MiB, to {folder}")
     return folder / "index.html"
+
+
+def _refuse_to_replace(folder: Path, names: Sequence[str]) -> None:
+    """Raises InputError where files of the page would take the place of somebody's own."""
+    there = [name for name in names if (folder / name).exists()]
+    if there and not site.is_page(folder):
+        raise InputError(
+            f"{pairing.named(there)} in {folder} would be written over, and kerasseg web did not write it; move it, or give "
+            "another --output_dir"
+        )
 
 
 def _pictures(examples: Sequence[tuple[str, np.ndarray]]) -> dict[str, bytes]:
