@@ -127,4 +127,5 @@ def read_json(path: str | Path) -> Any:
 
 def sha256(path: str | Path) -> str:
     """The SHA-256 of a file, in hex."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

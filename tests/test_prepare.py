@@ -2,13 +2,16 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from kerasseg import files
 from kerasseg.data import formats, load_dataset
 from kerasseg.data.formats import annotated
+from kerasseg.jobs.ledger import Ledger
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.data import exports
 
@@ -187,6 +190,103 @@ def test_it_resumes_and_refuses_what_it_did_not_begin(sources, tmp_path):
     )
     assert_one_line(kerasseg("prepare"), "--source or --output_dir is missing")
     assert_one_line(kerasseg("prepare", "--source=/nowhere", flags[2]), "no folder /nowhere")
+
+
+def _one_more(at):
+    write_picture(at / "a.png", exports.SCENES[0][0])
+    (at / "a.json").write_text((at / "1.json").read_text().replace("1.png", "a.png"))
+
+
+def _test_split(at):
+    for name, stems in (("train", "0\n1\n"), ("validation", "3\n"), ("test", "2\n4\n")):
+        (at / "ImageSets" / "Segmentation" / f"{name}.txt").write_text(stems)
+
+
+# Format, what is changed in its export: an outline, the order of the classes, the pictures, masks, splits, a copied picture.
+CHANGES = [
+    ("labelme", _change("1.json", '"points": [[', '"points": [[-')),
+    ("labelme", _change("1.json", '"label": "box"', '"label": "axle"')),
+    ("labelme", _one_more),
+    ("binary", lambda at: write_picture(at / "0_mask.png", np.full((40, 56), 30, np.uint8))),
+    ("voc", _test_split),
+    ("voc", _change("labelmap.txt", "box:250,50,83::\nlid:51,221,255::", "lid:51,221,255::\nbox:250,50,83::")),
+    ("voc", lambda at: write_picture(at / "JPEGImages" / "0.png", exports.SCENES[1][0])),
+]
+
+
+def _tree(folder):
+    """Path -> a link's target or a file's content, without what prepare keeps for itself."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.is_file() and path.read_bytes()
+        for path in folder.rglob("*")
+        if not path.name.startswith("prepare.")
+    }
+
+
+def _stopped(owner, name, after, *flags):
+    """prepare, until a function was called so many times, as if it were killed then."""
+    with pytest.MonkeyPatch.context() as patch:
+        calls, function = [], getattr(owner, name)
+
+        def counted(*arguments, **named):
+            if len(calls) == after:
+                raise KeyboardInterrupt
+            calls.append(function(*arguments, **named))
+
+        patch.setattr(owner, name, counted)
+        assert kerasseg("prepare", *flags).returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "stopped"),
+    [(*row, None) for row in CHANGES]
+    + [
+        (*row, stopped)
+        for row in (CHANGES[2], CHANGES[4])
+        for stopped in (("write_bytes", 2), ("write_bytes", 4), ("unlink", 3))
+    ],
+)
+def test_a_changed_export_is_prepared_as_if_for_the_first_time(sources, tmp_path, name, change, stopped):
+    """There and back: what is new the first time is gone the second."""
+    at, data = shutil.copytree(sources[name], tmp_path / "export"), tmp_path / "data"
+    copied = ("--copy",) if name == "voc" else ()
+    _prepared(at, data, *copied)
+    for i, step in enumerate((change, lambda at: (shutil.rmtree(at), shutil.copytree(sources[name], at)))):
+        step(at)
+        if stopped:
+            owner = {"clear": Ledger, "unlink": Path, "write_bytes": files}[stopped[0]]
+            _stopped(owner, *stopped, f"--source={at}", f"--output_dir={data}", *copied)
+        _, report, printed = _prepared(at, data, *copied)
+        _, afresh, _ = _prepared(at, tmp_path / f"fresh{i}", *copied)
+        assert _tree(data) == _tree(tmp_path / f"fresh{i}")
+        assert report == afresh
+        assert stopped or "the export has changed" in printed
+
+
+def test_nothing_of_the_users_is_lost_where_an_export_has_changed(sources, tmp_path):
+    at, data = shutil.copytree(sources["labelme"], tmp_path / "export"), tmp_path / "data"
+    flags = ("prepare", f"--source={at}", f"--output_dir={data}")
+    _prepared(at, data)
+    label = next((data / "labels" / "train").iterdir())
+    written, painted = label.read_bytes(), write_picture(tmp_path / "p.png", np.ones((40, 56), np.uint8)).read_bytes()
+    label.write_bytes(painted)
+    _prepared(at, data)  # the same export: what was painted since stays
+    assert label.read_bytes() == painted
+    CHANGES[0][1](at)
+    before = _tree(data)
+    assert_one_line(kerasseg(*flags), f"1 files there were changed since: labels/train/{label.name}; give another --output_dir")
+    assert _tree(data) == before
+    label.write_bytes(written)
+    (data / "shards").mkdir()
+    assert_one_line(kerasseg(*flags), "shards was packed before the export changed; remove it")
+    (data / "shards").rmdir()
+    mine = [data / kind / split / "a.png" for kind in ("images", "labels") for split in ("train", "val")]
+    for path in mine:
+        path.write_bytes(painted)
+    _prepared(at, data)
+    _one_more(at)
+    assert_one_line(kerasseg(*flags), "a.png was not written by kerasseg prepare, which would write there; move it elsewhere")
+    assert {path.read_bytes() for path in mine} == {painted}
 
 
 def test_pictures_are_links_or_copies(sources, tmp_path):

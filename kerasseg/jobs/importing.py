@@ -2,8 +2,6 @@
 
 import dataclasses
 import io
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -19,10 +17,9 @@ from kerasseg.data.relabeling import relabeling
 from kerasseg.data.splits import PairReader
 from kerasseg.errors import InputError
 from kerasseg.jobs import examination
+from kerasseg.jobs.ledger import EXPORT, SHARDS, STORY, Ledger, begin, content
 from kerasseg.jobs.settings import PrepareSettings
 
-STORY = "prepare.json"
-SHARDS = "shards"
 LISTED = "classes.txt"  # written last: without it, nobody takes the folder for a data set
 
 
@@ -36,6 +33,8 @@ def prepare(
 ) -> dict:
     """Writes images/, labels/ and classes.txt, and prepare.json with what was understood; resumes where it was stopped.
 
+    Where the export has changed since, what was made of it is removed and made again; prepare.sha256 lists those files.
+
     Args:
         source: The export, unpacked; nothing in it is changed.
         output_dir: New, empty, or of the same source and settings.
@@ -47,7 +46,7 @@ def prepare(
         What prepare.json holds; `found` as a `Health`.
 
     Raises:
-        InputError: no such export, one that cannot be read, or another data set in `output_dir`.
+        InputError: no such export, one that cannot be read, or another data set in `output_dir`, or files of somebody else.
     """
     settings = settings or PrepareSettings()
     root, folder = Path(source), Path(output_dir)
@@ -64,19 +63,20 @@ def prepare(
         names, [one.split for one in export.pictures], val_fraction=settings.val_fraction, seed=settings.seed,
         test_fraction=settings.test_fraction, group_by=settings.group_by,
     )  # fmt: skip
-    begun = {"source": str(root.resolve()), "format": name, "settings": _plain(settings)}
-    _refuse_other(folder, begun)
-    files.write_json(folder / STORY, begun)
+    log(f"reading every file of {root}, to know the export again")
+    begun = {"source": str(root.resolve()), "format": name, "settings": _plain(settings), EXPORT: content(root, export)}
+    ledger = begin(folder, begun, log=log)
     notes = [*export.notes, *relabel.notes, how]
     for i, (one, split) in enumerate(zip(export.pictures, splits, strict=True)):
         progress(i, len(splits))
-        notes += _write(one, folder, split, relabel, settings)
+        notes += _write(one, ledger, split, relabel, settings)
     progress(len(splits), len(splits))
     counts = {split: splits.count(split) for split in ("train", "val", "test") if split in splits}
     fixed = export.fixed_classes and not (settings.classes or settings.merge or settings.ignore)
     report = begun | {"class_names": list(relabel.class_names), "fixed_classes": fixed, "pictures": counts, "notes": notes}
     files.write_json(folder / STORY, report)
-    files.write_text(folder / LISTED, "".join(f"{one}\n" for one in relabel.class_names))
+    if not ledger.has(folder / LISTED):
+        ledger.write(folder / LISTED, "".join(f"{one}\n" for one in relabel.class_names).encode())
     log(f"looking at what was written to {folder}")
     found = examination.inspect("folder", data_dir=str(folder), progress=progress)
     if settings.shards:
@@ -103,61 +103,39 @@ def _plain(settings: PrepareSettings) -> dict:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values if key != "shards"}
 
 
-def _refuse_other(folder: Path, begun: dict) -> None:
-    """Raises InputError unless the folder is empty or was begun from the same export in the same way."""
-    if (folder / STORY).is_file():
-        there = files.read_json(folder / STORY)
-        if not isinstance(there, dict) or {key: there.get(key) for key in begun} != begun:
-            raise InputError(f"{folder} was prepared from another export or with other settings; give another --output_dir")
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and was not begun by kerasseg prepare; give another --output_dir")
-
-
-def _write(one: Annotated, folder: Path, split: str, relabel: Callable, settings: PrepareSettings) -> list[str]:
+def _write(one: Annotated, ledger: Ledger, split: str, relabel: Callable, settings: PrepareSettings) -> list[str]:
     """Writes a picture and its labels, unless both are there; returns what has to be said of them."""
-    target = folder / "labels" / split / f"{one.name}.png"
-    image, notes = _image(one, folder / "images" / split, settings)
-    if target.is_file():
-        return notes
-    labels, more = _fitted(relabel(one.draw()), one, image, settings)
-    encoded = io.BytesIO()
-    Image.fromarray(labels).save(encoded, "PNG")
-    files.write_bytes(target, encoded.getvalue())
-    return notes + more
+    target = ledger.folder / "labels" / split / f"{one.name}.png"
+    image = _image(one, ledger, split, settings)
+    if ledger.has(target):
+        return []
+    labels, notes = _fitted(relabel(one.draw()), one, image, settings)
+    ledger.write(target, _png(labels))
+    return notes
 
 
-def _image(one: Annotated, folder: Path, settings: PrepareSettings) -> tuple[Path, list[str]]:
+def _image(one: Annotated, ledger: Ledger, split: str, settings: PrepareSettings) -> Path:
     """Links, copies or writes a picture; those that EXIF turns are written upright."""
+    stem = ledger.folder / "images" / split / one.name
     if isinstance(one.image, bytes):
-        suffix = {"JPEG": ".jpg"}.get(_kind(one), ".png")
-        path = folder / f"{one.name}{suffix}"
-        if not path.exists():
-            files.write_bytes(path, one.image)
-        return path, []
-    if pictures.orientation_of(one.image) > 1:
-        path = folder / f"{one.name}.png"
-        if not path.exists():
-            encoded = io.BytesIO()
-            Image.fromarray(pictures.read_image(one.image)).save(encoded, "PNG")
-            files.write_bytes(path, encoded.getvalue())
-        return path, []
-    path = folder / f"{one.name}{one.image.suffix.lower()}"
-    if not os.path.lexists(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if settings.copy:
-            with files.replacing(path) as temporary:
-                shutil.copyfile(one.image, temporary)
-        else:
-            _link(one.image, path)
-    return path, []
+        path = stem.with_name(one.name + {"JPEG": ".jpg"}.get(_kind(one), ".png"))
+        if not ledger.has(path):
+            ledger.write(path, one.image)
+    elif pictures.orientation_of(one.image) > 1:
+        path = stem.with_name(f"{one.name}.png")
+        if not ledger.has(path):
+            ledger.write(path, _png(pictures.read_image(one.image)))
+    else:
+        path = stem.with_name(one.name + one.image.suffix.lower())
+        if not ledger.has(path):
+            (ledger.copy if settings.copy else ledger.link)(one.image, path)
+    return path
 
 
-def _link(image: Path, path: Path) -> None:
-    try:
-        os.symlink(image.resolve(), path)
-    except OSError:  # Windows without the right to, or a disk that knows no links
-        with files.replacing(path) as temporary:
-            shutil.copyfile(image, temporary)
+def _png(pixels: np.ndarray) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def _kind(one: Annotated) -> str:
