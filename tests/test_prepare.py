@@ -326,6 +326,23 @@ def test_masks_of_another_size_are_resized_where_that_is_asked(sources, tmp_path
     assert "0: labels resized from 20x28 to 40x56" in report["notes"]
 
 
+@pytest.mark.parametrize(
+    ("values", "ids", "note"),
+    [
+        ((0, 0), (0, 0), "the masks are 0 throughout: nothing is foreground"),
+        ((255, 255), (1, 1), "0 is background, 255 is foreground"),
+        ((0, 1), (0, 1), "0 is background, 1 is foreground"),
+    ],
+)
+def test_binary_masks_of_one_value(tmp_path, values, ids, note):
+    for i, value in enumerate(values):
+        write_picture(tmp_path / f"{i}.png", exports.SCENES[i][0])
+        write_picture(tmp_path / f"{i}_mask.png", np.full((40, 56), value, np.uint8))
+    name, export = formats.read(tmp_path)
+    assert (name, export.notes) == ("binary", (note,))
+    assert [np.unique(one.draw()).tolist() for one in export.pictures] == [[i] for i in ids]
+
+
 def test_label_studios_json_says_which_picture_a_task_was(sources, tmp_path):
     at = shutil.copytree(sources["labelstudio"], tmp_path / "export")
     pictures = sorted((at / "images").iterdir())

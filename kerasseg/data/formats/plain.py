@@ -21,7 +21,7 @@ def find_binary(root: Path) -> list[Path]:
 
 
 def read_binary(root: Path) -> Export:
-    """The lower value is background."""
+    """The lower value is background; where there is one alone, 0 is."""
     pairs, bare = pair(root)
     values = _values(pairs)
     if len(values) > 2:
@@ -29,9 +29,9 @@ def read_binary(root: Path) -> Export:
             f"the masks below {root} have the values {_listed(values)}; binary masks have two: give --format=index"
         )
     names = class_files.read(root) or ("background", "foreground")
-    low, high = values if len(values) == 2 else (0, values[0])
-    notes = (f"{low} is {names[0]}, {high} is {names[1]}", *without_mask(bare))
-    return Export(names, export(pairs, by_table({low: 0, high: 1})), False, notes)
+    low, high = values if len(values) == 2 else (0, max(values))
+    said = f"{low} is {names[0]}, {high} is {names[1]}" if high else f"the masks are 0 throughout: nothing is {names[1]}"
+    return Export(names, export(pairs, by_table({high: 1, low: 0})), False, (said, *without_mask(bare)))
 
 
 def find_index(root: Path) -> list[Path]:
