@@ -12,8 +12,8 @@ from kerasseg.jobs.settings import PrepareSettings
 class PrepareOptions(PrepareSettings):
     """Reads what an annotation tool exported and writes images/, labels/ and classes.txt, ready for --dataset=folder.
 
-    What was understood is printed, and kept in prepare.json. The same command again goes on where it was stopped; where the export has
-    changed since, it removes what it wrote and makes it anew.
+    What was understood is printed, and kept in prepare.json. The same command again goes on where it was stopped; where the
+    export has changed since, it removes what it wrote and makes it anew.
     """
 
     source: str = setting("", "folder of the export, unpacked", path=True)

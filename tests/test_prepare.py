@@ -11,7 +11,7 @@ from PIL import Image
 from kerasseg import files
 from kerasseg.data import formats, load_dataset
 from kerasseg.data.formats import annotated
-from kerasseg.jobs.ledger import Ledger
+from kerasseg.errors import InputError
 from tests.conftest import assert_one_line, kerasseg, write_picture
 from tests.data import exports
 
@@ -254,7 +254,7 @@ def test_a_changed_export_is_prepared_as_if_for_the_first_time(sources, tmp_path
     for i, step in enumerate((change, lambda at: (shutil.rmtree(at), shutil.copytree(sources[name], at)))):
         step(at)
         if stopped:
-            owner = {"clear": Ledger, "unlink": Path, "write_bytes": files}[stopped[0]]
+            owner = {"unlink": Path, "write_bytes": files}[stopped[0]]
             _stopped(owner, *stopped, f"--source={at}", f"--output_dir={data}", *copied)
         _, report, printed = _prepared(at, data, *copied)
         _, afresh, _ = _prepared(at, tmp_path / f"fresh{i}", *copied)
@@ -324,6 +324,49 @@ def test_masks_of_another_size_are_resized_where_that_is_asked(sources, tmp_path
     (labels,) = (e.labels for split in dataset.splits.values() for e in split.examples() if e.name == "0")
     np.testing.assert_array_equal(labels, np.repeat([0, 1], 28)[None].repeat(40, 0))
     assert "0: labels resized from 20x28 to 40x56" in report["notes"]
+
+
+def _two_names_of(name, at, names):
+    """Annotations of two pictures by name, as three tools write them."""
+    size = {"height": 40, "width": 56}
+    if name == "labelme":
+        for i, one in enumerate(names):
+            content = {"imagePath": one, "shapes": [], "imageHeight": 40, "imageWidth": 56}
+            (at / f"{i}.json").write_text(json.dumps(content))
+    elif name == "coco":
+        images = [{"id": i, "file_name": one} | size for i, one in enumerate(names)]
+        content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "box"}]}
+        (at / "a.json").write_text(json.dumps(content))
+    else:
+        images = "".join(f'<image name="{one}" height="40" width="56"/>' for one in names)
+        (at / "annotations.xml").write_text(f"<annotations>{images}</annotations>")
+
+
+# Pictures that are there, what two annotations name, and which they get, or words of the one line.
+NAMED = [
+    (["camA/3.png", "camB/3.png"], ["camA/3.png", "camB/3.png"], ["camA/3.png", "camB/3.png"]),
+    (["x/3.png", "x/4.png"], [r"C:\cam\3.png", "/home/me/4.png"], ["x/3.png", "x/4.png"]),
+    (["3.png", "4.png"], ["3.png", "camB/3.png"], "no camB/3.png below {at}, which the annotations name, and 3.png is the"),
+    (["3.png", "4.png"], ["camA/3.png", "camB/3.png"], "no camA/3.png below {at}, which the annotations name, and 3.png is"),
+    (["x/3.png", "y/3.png", "4.png"], ["z/3.png", "4.png"], "no z/3.png below {at}, which the annotations name, and 2 files"),
+    (["4.png"], ["3.png", "4.png"], "nothing below {at} is called 3.png"),
+]
+
+
+@pytest.mark.parametrize("name", ["coco", "cvat_xml", "labelme"])
+@pytest.mark.parametrize(("there", "names", "expected"), NAMED)
+def test_a_picture_that_is_not_where_annotations_say(tmp_path, name, there, names, expected):
+    for path in there:
+        write_picture(tmp_path / path, np.zeros((40, 56, 3), np.uint8))
+    _two_names_of(name, tmp_path, names)
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=re.escape(expected.replace("{at}", str(tmp_path)))):
+            formats.read(tmp_path)
+        return
+    _, export = formats.read(tmp_path)
+    assert [one.image for one in export.pictures] == [tmp_path / path for path in expected]
+    said = "2 pictures are not where the annotations say, and were found by their names: "
+    assert any(note.startswith(said) for note in export.notes) == (names != there)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg.errors import InputError
-
 NOBODY, IGNORED = -1, -2  # in a drawn map: nobody labelled this pixel; somebody said that it shall not count
 BACKGROUND = "background"
 SPLITS = {
@@ -141,21 +139,3 @@ def below(root: Path) -> list[Path]:
         folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(os.path.join(folder, name)) not in seen]
         found += [Path(folder, name) for name in names]
     return sorted(found)
-
-
-def find_file(root: Path, name: str, *folders: Path) -> Path:
-    """The picture that an annotation names: in one of some folders, under its whole name or its last part, or anywhere below.
-
-    Raises:
-        InputError: it is nowhere, or there are several of that name.
-    """
-    parts = Path(name.replace("\\", "/"))
-    for folder in folders:
-        for candidate in (folder / parts, folder / parts.name):
-            if candidate.is_file():
-                return candidate
-    found = [path for path in below(root) if path.name == parts.name]
-    if len(found) != 1:
-        how = "nothing" if not found else f"{len(found)} files"
-        raise InputError(f"{how} below {root} is called {parts.name}, which the annotations name; put the picture there")
-    return found[0]

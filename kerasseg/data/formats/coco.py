@@ -12,13 +12,13 @@ from kerasseg.data.formats.annotated import (
     Annotated,
     Export,
     below,
-    find_file,
     paint,
     polygon,
     split_of,
     unique,
     with_background,
 )
+from kerasseg.data.formats.places import all_found, find_files
 from kerasseg.data.pairing import named
 from kerasseg.errors import InputError
 
@@ -45,25 +45,27 @@ def read(root: Path) -> Export:
         notes.append(f"the category {categories.pop(number)!r} is the heading of the others and no class")
     names = with_background(categories[number] for number in sorted(categories))
     positions = {number: names.index(name) for number, name in categories.items()}
-    records, images = [], []
+    records, wanted = [], []
     for path, content in found:
         outlines = defaultdict(list)
         for one in content["annotations"]:
             outlines[one["image_id"]].append(one)
         split = split_of(path.parent.name, *path.stem.split("_"))
         for image in content["images"]:
-            name = str(image["file_name"])
-            images.append(find_file(root, name, path.parent, root, root / "images", root / "images" / split, root / split))
+            folders = (path.parent, root, root / "images", root / "images" / split, root / split)
+            wanted.append((str(image["file_name"]), folders))
             records.append((image, outlines[image["id"]], split, path))
         empty = sum(not outlines[image["id"]] for image in content["images"])
         if empty:
             notes.append(f"{empty} of {len(content['images'])} pictures of {path.name} have no annotation: all background")
+    found_files, moved = find_files(root, wanted)
+    images = all_found(found_files)
     stems = unique([str(image.relative_to(root)) for image in images])
     annotated = (
         Annotated(stem, image, partial(_draw, described, outlines, positions, path), split)
         for stem, image, (described, outlines, split, path) in zip(stems, images, records, strict=True)
     )
-    return Export(names, tuple(annotated), True, tuple(notes))
+    return Export(names, tuple(annotated), True, (*notes, *moved))
 
 
 def _checked(path: Path) -> dict[str, Any]:

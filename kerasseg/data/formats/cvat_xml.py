@@ -13,7 +13,6 @@ from kerasseg.data.formats.annotated import (
     Export,
     below,
     ellipse,
-    find_file,
     paint,
     polygon,
     rectangle,
@@ -21,6 +20,7 @@ from kerasseg.data.formats.annotated import (
     unique,
     with_background,
 )  # fmt: skip
+from kerasseg.data.formats.places import all_found, find_files
 from kerasseg.data.pairing import named
 from kerasseg.errors import InputError
 
@@ -56,7 +56,9 @@ def read(root: Path) -> Export:
     left = [f"{shape.get('label')} ({shape.tag})" for shape in shapes if shape.tag in LINES]
     if left:
         notes.append(f"{len(left)} shapes enclose no area and are left out: {named(left)}")
-    pictures = [find_file(root, image.get("name", ""), p.parent, p.parent / "images", root / "images") for image, p in images]
+    folders = [(path.parent, path.parent / "images", root / "images") for _, path in images]
+    found_files, moved = find_files(root, [(one.get("name", ""), at) for (one, _), at in zip(images, folders, strict=True)])
+    pictures = all_found(found_files)
     stems = unique([image.get("name", "") for image, _ in images])
     annotated = (
         Annotated(
@@ -65,7 +67,7 @@ def read(root: Path) -> Export:
         )
         for stem, picture, (image, path) in zip(stems, pictures, images, strict=True)
     )  # fmt: skip
-    return Export(names, tuple(annotated), True, tuple(notes))
+    return Export(names, tuple(annotated), True, (*notes, *moved))
 
 
 def _draw(image: Element, names: tuple[str, ...], path: Path) -> np.ndarray:

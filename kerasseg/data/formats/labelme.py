@@ -18,7 +18,6 @@ from kerasseg.data.formats.annotated import (
     Export,
     below,
     ellipse,
-    find_file,
     paint,
     polygon,
     rectangle,
@@ -26,6 +25,7 @@ from kerasseg.data.formats.annotated import (
     unique,
     with_background,
 )  # fmt: skip
+from kerasseg.data.formats.places import find_files
 from kerasseg.errors import InputError
 
 LOOKED_FOR = "a .json with shapes and imagePath beside each picture"
@@ -46,7 +46,8 @@ def read(root: Path) -> Export:
     """Polygons, rectangles, circles and masks, the largest first; what nobody outlined is background."""
     paths = find(root)
     contents = [_checked(path) for path in paths]
-    images = [_image(root, path, content) for path, content in zip(paths, contents, strict=True)]
+    found, moved = find_files(root, [(c["imagePath"], (p.parent,)) for p, c in zip(paths, contents, strict=True)])
+    images = [_image(*one) for one in zip(found, paths, contents, strict=True)]
     labels = {NO_CLASS.get(s["label"], s["label"]) for content in contents for s in content["shapes"] if _is_area(s)} - {""}
     listed = root / "labels.txt"
     order = [NO_CLASS.get(line, line) for line in files.read_lines(listed)] if listed.is_file() else sorted(labels)
@@ -73,7 +74,7 @@ def read(root: Path) -> Export:
         )
         for stem, image, content, path in zip(stems, images, contents, paths, strict=True)
     )  # fmt: skip
-    return Export(names, tuple(annotated), True, tuple(notes))
+    return Export(names, tuple(annotated), True, (*notes, *moved))
 
 
 def _is_area(shape: dict[str, Any]) -> bool:
@@ -92,12 +93,11 @@ def _checked(path: Path) -> dict[str, Any]:
     return content
 
 
-def _image(root: Path, path: Path, content: dict[str, Any]) -> Path | bytes:
-    try:
-        return find_file(root, content["imagePath"], path.parent)
-    except InputError:
-        if not content.get("imageData"):
-            raise
+def _image(found: Path | InputError, path: Path, content: dict[str, Any]) -> Path | bytes:
+    if isinstance(found, Path):
+        return found
+    if not content.get("imageData"):
+        raise found
     try:
         return base64.b64decode(content["imageData"], validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
