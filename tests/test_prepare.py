@@ -326,6 +326,41 @@ def test_masks_of_another_size_are_resized_where_that_is_asked(sources, tmp_path
     assert "0: labels resized from 20x28 to 40x56" in report["notes"]
 
 
+def _renamed(folder):
+    for path in [path for path in folder.rglob("*") if path.suffix == ".png"]:
+        path.rename(path.with_name(f"b{path.name}"))
+    for path in folder.rglob("*.txt"):
+        if path.parent.name == "Segmentation":
+            path.write_text("".join(f"b{line}\n" for line in path.read_text().split()))
+
+
+@pytest.mark.parametrize("rename", [_renamed, lambda folder: None])
+@pytest.mark.parametrize("name", ["voc", "colors", "roboflow"])
+def test_several_folders_of_one_format_are_all_read(sources, tmp_path, name, rename):
+    for task in ("one", "two"):
+        shutil.copytree(sources[name], tmp_path / "in" / task)
+    rename(tmp_path / "in" / "two")
+    _, export = formats.read(tmp_path / "in")
+    assert len(export.pictures) == len({one.name for one in export.pictures}) == 10
+    assert export.class_names == exports.NAMES
+    for one in export.pictures:
+        labels = exports.SCENES[int(re.search(r"\d", Path(one.image).name)[0])][1]
+        np.testing.assert_array_equal(one.draw(), labels)
+    assert [one.split for one in export.pictures].count("val") == 4
+    table = next((tmp_path / "in" / "two").rglob("*class*" if name != "voc" else "labelmap.txt"))
+    table.write_text(table.read_text().replace("lid", "cup"))
+    with pytest.raises(InputError, match=r"two.* and .*one.* name other classes, or in another order; export them together"):
+        formats.read(tmp_path / "in")
+
+
+def test_voc_folders_called_train_and_val_are_those_splits(sources, tmp_path):
+    for split in ("train", "val"):
+        shutil.copytree(sources["voc"], tmp_path / split)
+        shutil.rmtree(tmp_path / split / "ImageSets")
+    _, export = formats.read(tmp_path)
+    assert [(one.name, one.split) for one in export.pictures[4:6]] == [("train__4", "train"), ("val__0", "val")]
+
+
 def _two_names_of(name, at, names):
     """Annotations of two pictures by name, as three tools write them."""
     size = {"height": 40, "width": 56}

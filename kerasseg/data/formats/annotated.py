@@ -3,12 +3,16 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from kerasseg.errors import InputError
+
+T = TypeVar("T")
 NOBODY, IGNORED = -1, -2  # in a drawn map: nobody labelled this pixel; somebody said that it shall not count
 BACKGROUND = "background"
 SPLITS = {
@@ -51,6 +55,21 @@ class Export:
     instances: bool
     notes: tuple[str, ...] = field(default=())
     fixed_classes: bool = False
+
+
+def same(tables: Mapping[Path, T]) -> T:
+    """What several files or folders say of the classes, which must be the same.
+
+    Raises:
+        InputError: it is not.
+    """
+    first, table = next(iter(tables.items()))
+    for path, other in tables.items():
+        if other != table:
+            raise InputError(
+                f"{path} and {first} name other classes, or in another order; export them together, or prepare each by itself"
+            )
+    return table
 
 
 def split_of(*names: str) -> str:

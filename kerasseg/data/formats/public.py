@@ -4,23 +4,24 @@ from pathlib import Path
 
 from kerasseg import files
 from kerasseg.data import class_files, labels
-from kerasseg.data.formats.annotated import IGNORED, NOBODY, Export, below
+from kerasseg.data.formats.annotated import IGNORED, NOBODY, Export, below, same
 from kerasseg.data.formats.masks import by_color, by_table, export, pair, without_mask
 
 OBJECTS = "objectInfo150.txt"
 
 
 def find_colors(root: Path) -> list[Path]:
-    """class_dict.csv."""
-    return [path for path in below(root) if path.name == class_files.COLORS][:1]
+    """Every class_dict.csv."""
+    return [path for path in below(root) if path.name == class_files.COLORS]
 
 
 def read_colors(root: Path) -> Export:
     """Masks in the colours of class_dict.csv; every colour must have its class."""
-    (path,) = find_colors(root)
-    colors = class_files.read_colors(path)
+    found = {path: tuple(class_files.read_colors(path).items()) for path in find_colors(root)}
+    colors = dict(same(found))
+    decode = by_color(list(colors.values()), source=next(iter(found)))
     pairs, bare = pair(root)
-    return Export(tuple(colors), export(pairs, by_color(list(colors.values()), source=path)), False, without_mask(bare))
+    return Export(tuple(colors), export(pairs, decode), False, without_mask(bare))
 
 
 def find_cityscapes(root: Path) -> list[Path]:

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from kerasseg.data import class_files
-from kerasseg.data.formats.annotated import Export, below
+from kerasseg.data.formats.annotated import Export, below, same
 from kerasseg.data.formats.masks import by_table, export, pair, without_mask
-from kerasseg.errors import InputError
 
 LOOKED_FOR = "_classes.csv"
 
@@ -18,9 +17,6 @@ def find(root: Path) -> list[Path]:
 def read(root: Path) -> Export:
     """Index masks; 0 is what nobody labelled, and called background as a rule."""
     found = {path: class_files.read_roboflow(path) for path in find(root)}
-    names = next(iter(found.values()))
-    for path, other in found.items():
-        if other != names:
-            raise InputError(f"{path} and {next(iter(found))} name other classes; export all splits together")
+    names = same(found)
     pairs, bare = pair(root)
     return Export(names, export(pairs, by_table({i: i for i in range(len(names))})), False, without_mask(bare))

@@ -1,10 +1,14 @@
 """PASCAL VOC's layout with classes of one's own, as CVAT ("segmentation mask 1.1") and labelme2voc write it."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from kerasseg import files
 from kerasseg.data import class_files, pairing
-from kerasseg.data.formats.annotated import IGNORED, SPLITS, Export, below
+from kerasseg.data.formats.annotated import IGNORED, SPLITS, Export, below, same, split_of, unique
 from kerasseg.data.formats.masks import Pair, by_color, by_table, export, without_mask
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.errors import InputError
@@ -14,13 +18,31 @@ NAMES = ("class_names.txt", "classes.txt", "labels.txt")
 
 
 def find(root: Path) -> list[Path]:
-    """The folder that holds SegmentationClass."""
-    return [path.parent.parent for path in below(root) if path.parent.name == "SegmentationClass"][:1]
+    """The folders that hold SegmentationClass."""
+    return list(dict.fromkeys(path.parent.parent for path in below(root) if path.parent.name == "SegmentationClass"))
 
 
 def read(root: Path) -> Export:
-    """Colours by labelmap.txt, or indices by a file of names; ImageSets/Segmentation gives the splits."""
-    (base,) = find(root)
+    """Colours by labelmap.txt, or indices by a file of names; ImageSets/Segmentation gives the splits, or the folders' names."""
+    bases = find(root)
+    classes = {base: _classes(base) for base in bases}
+    names = same({base: listed for base, (listed, _) in classes.items()})
+    found, bare = [], []
+    for base in bases:
+        pairs, without = _pairs(base)
+        split = split_of(*base.relative_to(root).parts)
+        found += [(base, dataclasses.replace(one, split=one.split or split)) for one in pairs]
+        bare += without
+    called = unique([f"{base.relative_to(root)}/{one.name}.x" for base, one in found])
+    annotated = [
+        export([dataclasses.replace(one, name=name)], classes[base][1])[0]
+        for name, (base, one) in zip(called, found, strict=True)
+    ]
+    return Export(names, tuple(annotated), False, without_mask(bare))
+
+
+def _pairs(base: Path) -> tuple[list[Pair], list[str]]:
+    """Pairs of one folder, and the pictures that have no mask."""
     listed = next((path for path in (base / "JPEGImages", base / "images") if path.is_dir()), base)
     masks, images = pairing.stems(base / "SegmentationClass"), pairing.stems(listed)
     lost = [name for name in masks if name not in images]
@@ -36,11 +58,11 @@ def read(root: Path) -> Export:
             f"{base / 'ImageSets' / 'Segmentation'} names {pairing.named(unknown)}, which have no mask; mend the list"
         )
     pairs = [Pair(name, splits.get(name, ""), images[name], mask) for name, mask in masks.items()]
-    names, decode = _classes(base)
-    return Export(names, export(pairs, decode), False, without_mask([str(images[n]) for n in images if n not in masks]))
+    return pairs, [str(images[name]) for name in images if name not in masks]
 
 
-def _classes(base: Path):
+def _classes(base: Path) -> tuple[tuple[str, ...], Callable[[Path], np.ndarray]]:
+    """The names, and what reads a mask."""
     labelmap = base / "labelmap.txt"
     if labelmap.is_file():
         rows = [line.split(":") for line in files.read_lines(labelmap) if not line.startswith("#")]
