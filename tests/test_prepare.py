@@ -67,6 +67,15 @@ def _change(path, old, new):
     return damage
 
 
+def _name_of_lid(name):
+    return _change("annotations/instances.json", '"name": "lid"', f'"name": "{name}"')
+
+
+def _commas(at):
+    for split in ("train", "valid"):
+        _change(f"{split}/_classes.csv", "1, box", '1, "box, red"')(at)
+
+
 def _two(at):
     (at / "class_dict.csv").write_text("name,r,g,b\na,0,0,0\nb,1,1,1\n")
 
@@ -88,6 +97,15 @@ DAMAGED = [
     ("coco", _change("annotations/instances.json", '"file_name": "0.png"', '"file_name": "gone.png"'), "",
      "is called gone.png, which the annotations name"),
     ("coco", _change("annotations/instances.json", '"height": 40', '"height": 30'), "", "labels of 0 are 30x56"),
+    ("coco", _name_of_lid("lid, red"), "", "{at} has a class 'lid, red'; a name in classes.txt has no comma"),
+    ("coco", _name_of_lid("1: lid"), "", "{at} has a class '1: lid'; a name in classes.txt begins neither with # nor"),
+    ("coco", _name_of_lid("#lid"), "", "rename it in the tool that exported it, or give --merge='NAME:#lid'"),
+    ("coco", _name_of_lid("  "), "", "{at} has a class without a name (''); name it in the tool"),
+    ("coco", _name_of_lid("a\\nb"), "", "{at} has a class 'a\\nb'; a name in classes.txt has no comma, line break"),
+    ("labelme", _change("0.json", '"label": "box"', '"label": " "'), "", "0.json has a shape without a label; name it"),
+    ("cvat_xml", _change("annotations.xml", 'box label="box"', 'box label=" "'), "", "{at} has a class without a name"),
+    ("roboflow", _commas, "", "{at} has a class 'box, red'; a name in classes.txt has no comma"),
+    ("colors", _change("class_dict.csv", "box,", '"box, red",'), "", "{at} has a class 'box, red'"),
     ("coco", _two, "", "could be coco (annotations/instances.json), colors (class_dict.csv); say which with --format"),
     ("labelme", _write("1.json", '{"shapes": [], "imagePath": 3}'), "", "1.json is no file of Labelme"),
     ("labelme", lambda at: (at / "1.png").unlink(), "", "nothing below {at} is called 1.png"),
@@ -141,6 +159,8 @@ def test_what_cannot_be_understood_is_one_line(sources, tmp_path, name, damage, 
     result = kerasseg("prepare", f"--source={at}", f"--output_dir={tmp_path / 'data'}", *flags.split())
     assert_one_line(result, words.replace("{at}", str(at)))
     assert not (tmp_path / "data" / "classes.txt").exists()
+    if "a class" in words:  # before anything is written
+        assert not (tmp_path / "data").exists()
 
 
 def test_classes_are_picked_merged_ordered_and_left_out(sources, tmp_path):
@@ -158,6 +178,22 @@ def test_classes_are_picked_merged_ordered_and_left_out(sources, tmp_path):
     names, found, notes = ids("ignored", "--ignore=lid")
     assert (names, found) == (("background", "box"), [0, 1, 255])
     assert "lid is 255 and does not count" in notes
+
+
+def test_names_are_stripped_and_odd_ones_can_be_merged(sources, tmp_path):
+    for name, (file, old, new) in {
+        "labelme": ("0.json", '"label": "box"', '"label": "box "'),
+        "cvat_xml": ("annotations.xml", 'box label="box"', 'box label=" box"'),
+    }.items():
+        at = shutil.copytree(sources[name], tmp_path / name)
+        _change(file, old, new)(at)
+        _, export = formats.read(at)
+        assert export.class_names == exports.NAMES
+        np.testing.assert_array_equal(export.pictures[0].draw() == 1, exports.SCENES[0][1] == 1)
+    at = shutil.copytree(sources["coco"], tmp_path / "coco")
+    _name_of_lid("1: lid")(at)
+    dataset, _, _ = _prepared(at, tmp_path / "data", "--merge=lid:1: lid")
+    assert dataset.class_names == exports.NAMES
 
 
 def test_scenes_stay_together_and_a_test_split_is_drawn(tmp_path):

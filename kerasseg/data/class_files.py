@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from kerasseg import files
@@ -9,6 +10,7 @@ from kerasseg.errors import InputError
 
 Color = tuple[int, int, int]
 ROBOFLOW, COLORS = "_classes.csv", "class_dict.csv"
+_NUMBERED = re.compile(r"\d+\s*[:=\t]")
 
 
 def check_names(names: tuple[str, ...], *, source: object) -> tuple[str, ...]:
@@ -25,6 +27,23 @@ def check_names(names: tuple[str, ...], *, source: object) -> tuple[str, ...]:
     return names
 
 
+def check_lines(names: Sequence[str], *, source: object) -> None:
+    """Raises InputError, naming the first, unless a classes.txt gives each name back as it is."""
+    for name in names:
+        if not name.strip():
+            raise InputError(f"{source} has a class without a name ({name!r}); name it in the tool that exported it")
+        if "," in name or name.splitlines() != [name] or name != name.strip() or "\0" in name:
+            raise InputError(
+                f"{source} has a class {name!r}; a name in classes.txt has no comma, line break or space around it: rename it "
+                "in the tool that exported it"
+            )
+        if name.startswith("#") or _NUMBERED.match(name):
+            raise InputError(
+                f"{source} has a class {name!r}; a name in classes.txt begins neither with # nor with a number and a colon: "
+                f"rename it in the tool that exported it, or give --merge='NAME:{name}'"
+            )
+
+
 def read_text(path: Path) -> tuple[str, ...]:
     """The names in a classes.txt, one a line, in the order of their ids.
 
@@ -39,7 +58,7 @@ def read_text(path: Path) -> tuple[str, ...]:
             )
         if line.startswith("#"):
             raise InputError(f"{path} has a line {line[:60]!r}; # begins no comment here: leave the line out")
-        if re.match(r"\d+\s*[:=\t]", line):
+        if _NUMBERED.match(line):
             raise InputError(f"{path} has a number before the name in {line[:60]!r}; write the name alone, the first has id 0")
     return check_names(tuple(lines), source=path)
 
@@ -50,10 +69,15 @@ def read_roboflow(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: it is no such table.
     """
-    rows = [[cell.strip() for cell in row] for row in csv.reader(files.read_lines(path))]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(files.read_lines(path), skipinitialspace=True)]
     if not rows or [cell.lower() for cell in rows[0]] != ["pixel value", "class"]:
         raise InputError(f"{path} does not begin with 'Pixel Value, Class'; export the masks again")
-    found = {row[0]: row[1] for row in rows[1:] if len(row) == 2}
+    odd = [row for row in rows[1:] if len(row) != 2]
+    if odd:
+        raise InputError(
+            f"{path} has a row {', '.join(odd[0])!r}; write a pixel value, a comma and a name, without another comma"
+        )
+    found = {row[0]: row[1] for row in rows[1:]}
     if len(found) != len(rows) - 1 or list(found) != [str(i) for i in range(len(found))]:
         raise InputError(f"{path} has pixel values {', '.join(found)}; they must be 0, 1, 2 and so on, one a row")
     return check_names(tuple(found.values()), source=path)
@@ -65,7 +89,7 @@ def read_colors(path: Path) -> dict[str, Color]:
     Raises:
         InputError: it is no such table, or two classes have one colour.
     """
-    rows = [[cell.strip() for cell in row] for row in csv.reader(files.read_lines(path))]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(files.read_lines(path), skipinitialspace=True)]
     if not rows or [cell.lower() for cell in rows[0]] != ["name", "r", "g", "b"]:
         raise InputError(f"{path} does not begin with 'name,r,g,b'; write that line, and a class a line under it")
     return colors_of([(row[0], row[1:]) for row in rows[1:]], source=path)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from kerasseg import files
-from kerasseg.data import datasets, formats, packing, pairing, pictures
+from kerasseg.data import class_files, datasets, formats, packing, pairing, pictures
 from kerasseg.data.formats import Annotated
 from kerasseg.data.partition import partition
 from kerasseg.data.relabeling import relabeling
@@ -59,6 +59,7 @@ def prepare(
     relabel = relabeling(
         export.class_names, instances=export.instances, classes=settings.classes, ignore=settings.ignore, merge=settings.merge
     )
+    class_files.check_lines(relabel.class_names, source=root)
     splits, how = partition(
         names, [one.split for one in export.pictures], val_fraction=settings.val_fraction, seed=settings.seed,
         test_fraction=settings.test_fraction, group_by=settings.group_by,

@@ -15,6 +15,7 @@ ROWS = [
     ("classes.txt", "road\ncar\n".encode("utf-16-le"), "has zero bytes, as UTF-16 does"),
     ("_classes.csv", "road\ncar\n", "does not begin with 'Pixel Value, Class'"),
     ("_classes.csv", "Pixel Value, Class\n1, road\n2, car\n", "has pixel values 1, 2; they must be 0, 1, 2"),
+    ("_classes.csv", "Pixel Value, Class\n0, road\n1, box, red\n", "has a row '1, box, red'; write a pixel value, a comma and"),
     ("class_dict.csv", "road,1,2,3\ncar,4,5,6\n", "does not begin with 'name,r,g,b'"),
     ("class_dict.csv", "name,r,g,b\nroad,1,2\ncar,4,5,6\n", "gives 'road' the colour 1,2; write three numbers"),
     ("class_dict.csv", "name,r,g,b\nroad,1,2,300\ncar,4,5,6\n", "gives 'road' the colour 1,2,300; write three numbers"),

@@ -51,9 +51,9 @@ def read(root: Path) -> Export:
         images += [(image, path) for image in tree.iter("image")]
         listed |= dict.fromkeys(label.findtext("name", "").strip() for label in tree.iter("label"))
     shapes = [shape for image, _ in images for shape in image]
-    used = {shape.get("label", "") for shape in shapes if shape.tag in AREAS}
+    used = {_label(shape) for shape in shapes if shape.tag in AREAS}
     names = with_background([*filter(None, listed), *sorted(used - set(listed))])
-    left = [f"{shape.get('label')} ({shape.tag})" for shape in shapes if shape.tag in LINES]
+    left = [f"{_label(shape)} ({shape.tag})" for shape in shapes if shape.tag in LINES]
     if left:
         notes.append(f"{len(left)} shapes enclose no area and are left out: {named(left)}")
     folders = [(path.parent, path.parent / "images", root / "images") for _, path in images]
@@ -74,9 +74,13 @@ def _draw(image: Element, names: tuple[str, ...], path: Path) -> np.ndarray:
     try:
         shape = int(image.get("height", "")), int(image.get("width", ""))
         areas = sorted((one for one in image if one.tag in AREAS), key=lambda one: int(one.get("z_order", 0)))
-        return paint(shape, [(names.index(one.get("label", "")), _mask(one, shape)) for one in areas], by_area=False)
+        return paint(shape, [(names.index(_label(one)), _mask(one, shape)) for one in areas], by_area=False)
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: the shapes of {image.get('name')} cannot be read ({error}); export it again") from error
+
+
+def _label(shape: Element) -> str:
+    return shape.get("label", "").strip()
 
 
 def _mask(one: Element, shape: tuple[int, int]) -> np.ndarray:

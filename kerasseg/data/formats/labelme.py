@@ -90,7 +90,9 @@ def _checked(path: Path) -> dict[str, Any]:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no file of Labelme ({type(error).__name__}: {error}); save it there again") from error
-    return content
+    if not all(s["label"].strip() for s in content["shapes"] if _is_area(s)):
+        raise InputError(f"{path} has a shape without a label; name it in Labelme, or remove it there")
+    return content | {"shapes": [shape | {"label": shape["label"].strip()} for shape in content["shapes"]]}
 
 
 def _image(found: Path | InputError, path: Path, content: dict[str, Any]) -> Path | bytes:

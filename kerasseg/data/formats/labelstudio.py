@@ -27,7 +27,7 @@ def read(root: Path) -> Export:
     tasks: dict[int, dict[str, list[tuple[str, Path]]]] = defaultdict(lambda: defaultdict(list))
     for path in find(root):
         task, annotation, name = _MASK.match(path.stem).groups()  # type: ignore[union-attr]
-        tasks[int(task)][annotation].append((name, path))
+        tasks[int(task)][annotation].append((name.strip(), path))
     twice = [str(task) for task, annotations in tasks.items() if len(annotations) > 1]
     if twice:
         raise InputError(f"the tasks {pairing.named(twice)} were annotated more than once; export one annotation of each")

@@ -23,7 +23,7 @@ def find(root: Path) -> list[Path]:
 
 
 def read(root: Path) -> Export:
-    """Colours by labelmap.txt, or indices by a file of names; ImageSets/Segmentation gives the splits, or the folders' names."""
+    """Colours by labelmap.txt, or indices by a file of names; ImageSets/Segmentation or folders' names give the splits."""
     bases = find(root)
     classes = {base: _classes(base) for base in bases}
     names = same({base: listed for base, (listed, _) in classes.items()})
