@@ -140,6 +140,13 @@ DAMAGED = [
     ("index", lambda at: None, "--ignore=box --classes=box,lid", "box is in --classes and in --ignore"),
     ("index", lambda at: None, "--ignore=box,lid", "names 1 classes"),
     ("index", lambda at: None, "--val_fraction=1", "leave nothing to train on"),
+    ("voc", lambda at: None, "--group_by=(", "is no regular expression"),
+    ("voc", lambda at: None, "--group_by=^(.) --val_fraction=0.3",
+     "{at} has splits of its own, so that --val_fraction=0.3 --group_by=^(.) would do nothing; leave that out"),
+    ("voc", lambda at: None, "--seed=1", "so that --seed=1 would do nothing"),
+    ("voc", _change("ImageSets/Segmentation/validation.txt", "3\n4\n", ""), "--group_by=^x", "does not match 5 names"),
+    ("voc", lambda at: (at / "ImageSets/Segmentation/validation.txt").rename(at / "ImageSets/Segmentation/test.txt"),
+     "--test_fraction=0.2", "the export has a test split, so that test_fraction=0.2 would do nothing"),
     ("index", lambda at: None, "--group_by=(", "is no regular expression"),
     ("index", lambda at: None, "--group_by=^x", "does not match 5 names: 0, 1, 2, 3, 4"),
     ("index", lambda at: None, "--val_fraction=0.9 --test_fraction=0.09", "5 pictures in 5 groups do not make train and val"),
@@ -224,6 +231,10 @@ def test_it_resumes_and_refuses_what_it_did_not_begin(sources, tmp_path):
     assert_one_line(
         kerasseg(*flags[:2], f"--output_dir={tmp_path / 'mine'}"), "is not empty and was not begun by kerasseg prepare"
     )
+    for inside in ("data", ".", "images/../data"):
+        place = sources["binary"] / inside
+        assert_one_line(kerasseg(*flags[:2], f"--output_dir={place}"), f"{place} lies inside {sources['binary']}, where it")
+        assert inside == "." or not place.exists()
     assert_one_line(kerasseg("prepare"), "--source or --output_dir is missing")
     assert_one_line(kerasseg("prepare", "--source=/nowhere", flags[2]), "no folder /nowhere")
 

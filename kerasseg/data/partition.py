@@ -27,14 +27,18 @@ def partition(
         "train", "val" or "test" a picture, and what was done, a sentence.
 
     Raises:
-        InputError: an expression that is none or does not match every name, or too few groups to draw from.
+        InputError: an expression that is none or does not match every name, too few groups to draw from, or a share for test
+            where the export has a test split.
     """
-    if "val" in splits and "train" in splits:
+    expression = _compiled(group_by)
+    if are_whole(splits):
         loose = [name for name, split in zip(names, splits, strict=True) if not split]
         if loose:
             raise InputError(f"{len(loose)} pictures are in no split while others are: {named(loose)}; put them into one")
         return list(splits), "the splits are the export's"
-    groups = _groups(names, group_by)
+    if "test" in splits and test_fraction:
+        raise InputError(f"the export has a test split, so that test_fraction={test_fraction} would do nothing; leave it out")
+    groups = _groups(names, expression)
     drawn = [group for group, members in groups.items() if all(splits[i] != "test" for i in members)]
     order = [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))]
     total = sum(len(groups[group]) for group in drawn)
@@ -56,15 +60,25 @@ def partition(
     return found, f"the split was drawn with seed {seed}: {counts}{by}"
 
 
-def _groups(names: Sequence[str], group_by: str) -> dict[str, list[int]]:
+def are_whole(splits: Sequence[str]) -> bool:
+    """Whether an export has splits that need not be drawn."""
+    return "val" in splits and "train" in splits
+
+
+def _compiled(group_by: str) -> re.Pattern[str]:
     try:
-        expression = re.compile(group_by or ".*", re.DOTALL)
+        return re.compile(group_by or ".*", re.DOTALL)
     except re.error as error:
         raise InputError(f"--group_by={group_by} is no regular expression ({error}); write one such as '^([^_]+)_'") from error
+
+
+def _groups(names: Sequence[str], expression: re.Pattern[str]) -> dict[str, list[int]]:
     matches = [expression.search(name) for name in names]
     lost = [name for name, match in zip(names, matches, strict=True) if match is None]
     if lost:
-        raise InputError(f"--group_by={group_by} does not match {len(lost)} names: {named(lost)}; mend the expression")
+        raise InputError(
+            f"--group_by={expression.pattern} does not match {len(lost)} names: {named(lost)}; mend the expression"
+        )
     groups = defaultdict(list)
     for i, match in enumerate(matches):
         assert match is not None

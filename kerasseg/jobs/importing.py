@@ -12,7 +12,7 @@ from PIL import Image
 from kerasseg import files
 from kerasseg.data import class_files, datasets, formats, packing, pairing, pictures
 from kerasseg.data.formats import Annotated
-from kerasseg.data.partition import partition
+from kerasseg.data.partition import are_whole, partition
 from kerasseg.data.relabeling import relabeling
 from kerasseg.data.splits import PairReader
 from kerasseg.errors import InputError
@@ -37,7 +37,7 @@ def prepare(
 
     Args:
         source: The export, unpacked; nothing in it is changed.
-        output_dir: New, empty, or of the same source and settings.
+        output_dir: New, empty, or of the same source and settings; outside of the source.
         settings: None for the defaults.
         log: Gets a line a stage.
         progress: Gets how many pictures are done, and of how many.
@@ -50,6 +50,10 @@ def prepare(
     """
     settings = settings or PrepareSettings()
     root, folder = Path(source), Path(output_dir)
+    if folder.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"{folder} lies inside {root}, where it would be read as part of the export; give another --output_dir"
+        )
     name, export = formats.read(root, format=settings.format)
     log(f"{root} is a {name} export of {len(export.pictures)} pictures")
     names = [one.name for one in export.pictures]
@@ -60,11 +64,13 @@ def prepare(
         export.class_names, instances=export.instances, classes=settings.classes, ignore=settings.ignore, merge=settings.merge
     )
     class_files.check_lines(relabel.class_names, source=root)
+    own = [one.split for one in export.pictures]
     splits, how = partition(
-        names, [one.split for one in export.pictures], val_fraction=settings.val_fraction, seed=settings.seed,
+        names, own, val_fraction=settings.val_fraction, seed=settings.seed,
         test_fraction=settings.test_fraction, group_by=settings.group_by,
     )  # fmt: skip
-    log(f"reading every file of {root}, to know the export again")
+    if are_whole(own):
+        _refuse_drawing(settings, root)
     begun = {"source": str(root.resolve()), "format": name, "settings": _plain(settings), EXPORT: content(root, export)}
     ledger = begin(folder, begun, log=log)
     notes = [*export.notes, *relabel.notes, how]
@@ -84,6 +90,15 @@ def prepare(
         report |= {"shards": _pack(folder, settings.shards, log)}
     files.write_json(folder / STORY, report | {"found": found.to_json()})
     return report | {"found": found}
+
+
+def _refuse_drawing(settings: PrepareSettings, root: Path) -> None:
+    """Raises InputError where settings say how splits that the export has should be drawn."""
+    names = ("val_fraction", "test_fraction", "seed", "group_by")
+    given = {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(PrepareSettings, name)}
+    if given:
+        flags = " ".join(f"--{name}={value}" for name, value in given.items())
+        raise InputError(f"{root} has splits of its own, so that {flags} would do nothing; leave that out")
 
 
 def _pack(folder: Path, count: int, log: Callable[[str], None]) -> dict[str, int]:
