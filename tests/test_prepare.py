@@ -431,6 +431,7 @@ NAMED = [
     (["3.png", "4.png"], ["3.png", "camB/3.png"], "no camB/3.png below {at}, which the annotations name, and 3.png is the"),
     (["3.png", "4.png"], ["camA/3.png", "camB/3.png"], "no camA/3.png below {at}, which the annotations name, and 3.png is"),
     (["x/3.png", "y/3.png", "4.png"], ["z/3.png", "4.png"], "no z/3.png below {at}, which the annotations name, and 2 files"),
+    (["a/3.png", "b/3.png"], ["{at}/a/3.png", "{at}/b/3.png"], ["a/3.png", "b/3.png"]),
     (["4.png"], ["3.png", "4.png"], "nothing below {at} is called 3.png"),
 ]
 
@@ -440,6 +441,7 @@ NAMED = [
 def test_a_picture_that_is_not_where_annotations_say(tmp_path, name, there, names, expected):
     for path in there:
         write_picture(tmp_path / path, np.zeros((40, 56, 3), np.uint8))
+    names = [one.replace("{at}", str(tmp_path)) for one in names]
     _two_names_of(name, tmp_path, names)
     if isinstance(expected, str):
         with pytest.raises(InputError, match=re.escape(expected.replace("{at}", str(tmp_path)))):
@@ -448,7 +450,27 @@ def test_a_picture_that_is_not_where_annotations_say(tmp_path, name, there, name
     _, export = formats.read(tmp_path)
     assert [one.image for one in export.pictures] == [tmp_path / path for path in expected]
     said = "2 pictures are not where the annotations say, and were found by their names: "
-    assert any(note.startswith(said) for note in export.notes) == (names != there)
+    assert any(note.startswith(said) for note in export.notes) == (there[0] == "x/3.png")
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_coco_may_name_pictures_by_their_whole_paths(sources, tmp_path, monkeypatch, relative):
+    """Inside the export and elsewhere, two of them called alike, as the folder is given from the root and from here."""
+    at = shutil.copytree(sources["coco"], tmp_path / "export")
+    shutil.copytree(at / "images", tmp_path / "other")
+    path = at / "annotations" / "instances.json"
+    content = json.loads(path.read_text())
+    for i, image in enumerate(content["images"]):
+        image["file_name"] = str((tmp_path / "other" if i else at / "images") / image["file_name"])
+    content["images"].append(content["images"][1] | {"id": 1, "file_name": str(at / "images" / "1.png")})
+    path.write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    dataset, report, _ = _prepared("export" if relative else at, tmp_path / "data")
+    names = {name for split in dataset.splits.values() for name in split.names}
+    elsewhere = "__".join((tmp_path / "other" / "1").parts[1:])
+    assert len(names) == 6
+    assert {"images__0", "images__1", elsewhere} <= names
+    assert report["export_sha256"] == _prepared(at, tmp_path / "data")[1]["export_sha256"]
 
 
 @pytest.mark.parametrize(

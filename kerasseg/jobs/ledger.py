@@ -10,7 +10,7 @@ from pathlib import Path
 from kerasseg import files
 from kerasseg.data import pairing
 from kerasseg.data.formats import Export
-from kerasseg.data.formats.annotated import below
+from kerasseg.data.formats.annotated import below, within
 from kerasseg.errors import InputError
 
 STORY = "prepare.json"
@@ -95,10 +95,11 @@ class Ledger:
 
 def content(root: Path, export: Export) -> str:
     """The SHA-256 of every file of an export, with its place, and of the pictures that it names elsewhere."""
+    pictures = [one.image for one in export.pictures if isinstance(one.image, Path)]
+    found = {str(within(path, root)): path for path in [*below(root), *pictures] if path.is_file()}
     digest = hashlib.sha256()
-    for path in sorted({*below(root), *(one.image for one in export.pictures if isinstance(one.image, Path))}):
-        if path.is_file():
-            digest.update(os.fsencode(f"{os.path.relpath(path, root)}\0{files.sha256(path)}\n"))
+    for place, path in sorted(found.items()):
+        digest.update(os.fsencode(f"{place}\0{files.sha256(path)}\n"))
     return digest.hexdigest()
 
 

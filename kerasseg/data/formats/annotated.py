@@ -86,7 +86,8 @@ def unique(names: Sequence[str]) -> list[str]:
     stems = [Path(name).stem for name in names]
     if len(set(stems)) == len(stems):
         return stems
-    return ["__".join(Path(name).with_suffix("").parts) for name in names]
+    paths = [Path(name).with_suffix("") for name in names]
+    return ["__".join(part for part in path.parts if part not in (path.anchor, "..")) for path in paths]
 
 
 def paint(shape: tuple[int, int], instances: Iterable[tuple[int, np.ndarray]], *, by_area: bool = True) -> np.ndarray:
@@ -148,6 +149,12 @@ def rectangle(corners: Sequence[Sequence[float]], *, turn: float = 0.0) -> list[
 def with_background(names: Iterable[str]) -> tuple[str, ...]:
     """Background first, then the other names in their order."""
     return (BACKGROUND, *(name for name in names if name != BACKGROUND))
+
+
+def within(path: Path, root: Path) -> Path:
+    """A path as it goes on from a folder that it lies in, else whole."""
+    whole, base = Path(os.path.abspath(path)), os.path.abspath(root)
+    return whole.relative_to(base) if whole.is_relative_to(base) else whole
 
 
 def below(root: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from kerasseg.data.formats.annotated import (
     split_of,
     unique,
     with_background,
+    within,
 )
 from kerasseg.data.formats.places import all_found, find_files
 from kerasseg.data.pairing import named
@@ -60,7 +61,7 @@ def read(root: Path) -> Export:
             notes.append(f"{empty} of {len(content['images'])} pictures of {path.name} have no annotation: all background")
     found_files, moved = find_files(root, wanted)
     images = all_found(found_files)
-    stems = unique([str(image.relative_to(root)) for image in images])
+    stems = unique([str(within(image, root)) for image in images])
     annotated = (
         Annotated(stem, image, partial(_draw, described, outlines, positions, path), split)
         for stem, image, (described, outlines, split, path) in zip(stems, images, records, strict=True)
