@@ -71,6 +71,11 @@ def _name_of_lid(name):
     return _change("annotations/instances.json", '"name": "lid"', f'"name": "{name}"')
 
 
+def _one_shape_more(kind, points):
+    shape = f'{{"label": "lid", "shape_type": "{kind}", "points": {points}}}'
+    return _change("1.json", '"shapes": [', f'"shapes": [{shape}, ')
+
+
 def _commas(at):
     for split in ("train", "valid"):
         _change(f"{split}/_classes.csv", "1, box", '1, "box, red"')(at)
@@ -106,6 +111,26 @@ DAMAGED = [
     ("cvat_xml", _change("annotations.xml", 'box label="box"', 'box label=" "'), "", "{at} has a class without a name"),
     ("roboflow", _commas, "", "{at} has a class 'box, red'; a name in classes.txt has no comma"),
     ("colors", _change("class_dict.csv", "box,", '"box, red",'), "", "{at} has a class 'box, red'"),
+    ("coco", _change("annotations/instances.json", '"categories": [', '"categories": [{"id": "x", "name": "cup"}, '), "",
+     "the category ids of {at} are numbers and texts, x, 14, 7; write one kind"),
+    *[
+        ("coco", _change("annotations/instances.json", '"segmentation": [[', f'"segmentation": [[{value}, 1, '), "",
+         f"the outline of annotation 0 cannot be read (a point lies at {shown}, 1.0); export it again")
+        for value, shown in (("NaN", "nan"), ("-Infinity", "-inf"), ("1e300", "1e+300"))
+    ],
+    ("coco", _change("annotations/instances.json", '"height": 40', '"height": Infinity'), "", "is no COCO file (OverflowError"),
+    *[
+        ("labelme", _one_shape_more(kind, points), "", f"1.json: the {kind} called 'lid' cannot be read ({words}); mend it in")
+        for kind, points, words in (
+            ("polygon", "[[NaN, 1], [2, 2], [1, 3]]", "a point lies at nan, 1"),
+            ("rectangle", "[[1, 1], [2, Infinity]]", "a point lies at 2, inf"),
+            ("circle", "[[5, 5], [5, 5]]", "its radius is 0"),
+            ("circle", "[[5, NaN], [5, 5]]", "a point lies at 5, nan"),
+        )
+    ],
+    ("cvat_xml", _change("annotations.xml", "<polygon ", '<ellipse label="lid" cx="9" cy="9" rx="0" ry="4"/><polygon '), "",
+     "the shapes of 0.png cannot be read (its radius is 0)"),
+    ("cvat_xml", _change("annotations.xml", 'points="', 'points="nan,1;'), "", "cannot be read (a point lies at nan, 1.0)"),
     ("coco", _two, "", "could be coco (annotations/instances.json), colors (class_dict.csv); say which with --format"),
     ("labelme", _write("1.json", '{"shapes": [], "imagePath": 3}'), "", "1.json is no file of Labelme"),
     ("labelme", lambda at: (at / "1.png").unlink(), "", "nothing below {at} is called 1.png"),

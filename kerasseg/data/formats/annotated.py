@@ -15,6 +15,7 @@ from kerasseg.errors import InputError
 T = TypeVar("T")
 NOBODY, IGNORED = -1, -2  # in a drawn map: nobody labelled this pixel; somebody said that it shall not count
 BACKGROUND = "background"
+FARTHEST = 1e9  # pixels: NaN, infinity and what overflows are no places
 SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
@@ -113,7 +114,11 @@ def polygon(points: Sequence[Sequence[float]], shape: tuple[int, int]) -> np.nda
     Args:
         points: (x, y), from the picture's top left corner, so that the first pixel's centre is (0.5, 0.5).
         shape: (height, width).
+
+    Raises:
+        ValueError: a point that is nowhere.
     """
+    _check_places(points)
     height, width = shape
     crossings = np.zeros((height, width + 1), np.int32)
     for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
@@ -128,15 +133,29 @@ def polygon(points: Sequence[Sequence[float]], shape: tuple[int, int]) -> np.nda
 def ellipse(
     center: tuple[float, float], radii: tuple[float, float], shape: tuple[int, int], *, turn: float = 0.0
 ) -> np.ndarray:
-    """Pixels whose centre lies inside an ellipse, turned clockwise by so many degrees: (H, W) bool."""
+    """Pixels whose centre lies inside an ellipse, turned clockwise by so many degrees: (H, W) bool.
+
+    Raises:
+        ValueError: a middle that is nowhere, or a radius of 0.
+    """
+    _check_places([center, radii])
+    if min(map(abs, radii)) < 1e-6:
+        raise ValueError("its radius is 0")
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     x, y = x - center[0], y - center[1]
     cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     return ((x * cosine + y * sine) / radii[0]) ** 2 + ((y * cosine - x * sine) / radii[1]) ** 2 <= 1
 
 
+def _check_places(points: Sequence[Sequence[float]]) -> None:
+    for point in points:
+        if not all(abs(value) < FARTHEST for value in point):
+            raise ValueError(f"a point lies at {', '.join(map(str, point))}")
+
+
 def rectangle(corners: Sequence[Sequence[float]], *, turn: float = 0.0) -> list[tuple[float, float]]:
     """The four corners of a rectangle given by two opposite ones, turned clockwise around its middle by so many degrees."""
+    _check_places(corners)
     (x0, y0), (x1, y1) = corners
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))

@@ -40,6 +40,10 @@ def read(root: Path) -> Export:
         for one in content["categories"]:
             if categories[one["id"]] != str(one["name"]).strip():
                 raise InputError(f"{path} calls category {one['id']} {one['name']!r}, another file {categories[one['id']]!r}")
+    if len({isinstance(number, str) for number in categories}) > 1:
+        raise InputError(
+            f"the category ids of {root} are numbers and texts, {named(list(map(str, categories)))}; write one kind"
+        )
     used = {one["category_id"] for _, content in found for one in content["annotations"]}
     parents = {str(c.get("supercategory", "")) for _, content in found for c in content["categories"]}
     for number in [n for n, name in categories.items() if name in parents and n not in used]:
@@ -78,7 +82,7 @@ def _checked(path: Path) -> dict[str, Any]:
         annotations = [
             (one.get("id"), one["image_id"], one["category_id"], one.get("segmentation")) for one in content["annotations"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is no COCO file ({type(error).__name__}: {error}); export it again") from error
     for what, lost in (
         ("images that are not listed", [str(i) for i, image, _, _ in annotations if image not in images]),
@@ -109,7 +113,7 @@ def _mask(one: dict[str, Any], shape: tuple[int, int], path: Path) -> np.ndarray
         return np.logical_or.reduce(parts)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise InputError(
             f"{path}: the outline of annotation {one.get('id')} cannot be read ({error}); export it again"
         ) from error

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import io
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def _checked(path: Path) -> dict[str, Any]:
             content["imagePath"] + "",
             [(s["label"] + "", [(float(x), float(y)) for x, y in s["points"]]) for s in content["shapes"]],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is no file of Labelme ({type(error).__name__}: {error}); save it there again") from error
     if not all(s["label"].strip() for s in content["shapes"] if _is_area(s)):
         raise InputError(f"{path} has a shape without a label; name it in Labelme, or remove it there")
@@ -109,7 +110,7 @@ def _image(found: Path | InputError, path: Path, content: dict[str, Any]) -> Pat
 def _draw(content: dict[str, Any], names: tuple[str, ...], path: Path) -> np.ndarray:
     try:
         shape = int(content["imageHeight"]), int(content["imageWidth"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{path} has no imageHeight and imageWidth; save it in Labelme again") from None
     instances = []
     for one in filter(_is_area, content["shapes"]):
@@ -123,18 +124,18 @@ def _mask(one: dict[str, Any], shape: tuple[int, int], path: Path) -> np.ndarray
     least = 3 if kind == "polygon" else 2
     if len(points) < least or (kind != "polygon" and len(points) != 2):
         raise InputError(f"{path}: a {kind} called {one['label']!r} has {len(points)} points; mend it in Labelme")
-    if kind == "polygon":
-        return polygon(points, shape)
-    if kind == "rectangle":
-        return polygon(rectangle(points), shape)
-    if kind == "circle":  # its middle, and a point of its edge
-        radius = float(np.hypot(points[1][0] - points[0][0], points[1][1] - points[0][1]))
-        return ellipse(tuple(points[0]), (radius, radius), shape)
     try:
+        if kind == "polygon":
+            return polygon(points, shape)
+        if kind == "rectangle":
+            return polygon(rectangle(points), shape)
+        if kind == "circle":  # its middle, and a point of its edge
+            radius = math.hypot(points[1][0] - points[0][0], points[1][1] - points[0][1])
+            return ellipse(tuple(points[0]), (radius, radius), shape)
         inner = np.asarray(Image.open(io.BytesIO(base64.b64decode(one["mask"])))) > 0
         left, top = (round(value) for value in points[0])
         whole = np.zeros(shape, bool)
         whole[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise InputError(f"{path}: the mask called {one['label']!r} cannot be read ({error}); mend it in Labelme") from error
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise InputError(f"{path}: the {kind} called {one['label']!r} cannot be read ({error}); mend it in Labelme") from error
     return whole
