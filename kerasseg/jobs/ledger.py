@@ -89,17 +89,29 @@ class Ledger:
     def _note(self, path: Path, digest: str) -> None:
         name = self._name(path)
         self.listed[name] = digest
-        with (self.folder / NAME).open("a", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f"\n{digest}  {name}")  # the new line first: it ends one that was cut short
+        try:
+            with (self.folder / NAME).open("a", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(f"\n{digest}  {name}")  # the new line first: it ends one that was cut short
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self.folder / NAME}: {error.strerror}; free some space or choose another place"
+            ) from error
 
 
 def content(root: Path, export: Export) -> str:
-    """The SHA-256 of every file of an export, with its place, and of the pictures that it names elsewhere."""
+    """The SHA-256 of every file of an export, with its place, and of the pictures that it names elsewhere.
+
+    Raises:
+        InputError: one cannot be read.
+    """
     pictures = [one.image for one in export.pictures if isinstance(one.image, Path)]
     found = {str(within(path, root)): path for path in [*below(root), *pictures] if path.is_file()}
     digest = hashlib.sha256()
     for place, path in sorted(found.items()):
-        digest.update(os.fsencode(f"{place}\0{files.sha256(path)}\n"))
+        try:
+            digest.update(os.fsencode(f"{place}\0{files.sha256(path)}\n"))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}); make it readable, or move it elsewhere") from error
     return digest.hexdigest()
 
 
