@@ -349,6 +349,12 @@ def test_nothing_of_the_users_is_lost_where_an_export_has_changed(sources, tmp_p
     assert_one_line(kerasseg(*flags), f"1 files there were changed since: labels/train/{label.name}; give another --output_dir")
     assert _tree(data) == before
     label.write_bytes(written)
+    mended = (at / "1.json").read_text()
+    (at / "1.json").write_text(mended.replace('"points": [[', '"points": [[NaN, 1], ['))
+    before = _tree(data)
+    assert_one_line(kerasseg(*flags), "has 3 points; mend it in Labelme")  # seen before anything is removed
+    assert _tree(data) == before
+    (at / "1.json").write_text(mended)
     (data / "shards").mkdir()
     assert_one_line(kerasseg(*flags), "shards was packed before the export changed; remove it")
     (data / "shards").rmdir()

@@ -72,7 +72,12 @@ def prepare(
     if are_whole(own):
         _refuse_drawing(settings, root)
     begun = {"source": str(root.resolve()), "format": name, "settings": _plain(settings), EXPORT: content(root, export)}
-    ledger = begin(folder, begun, log=log)
+
+    def try_all() -> None:
+        for one in export.pictures:
+            _labels(one, relabel, settings)
+
+    ledger = begin(folder, begun, try_all=try_all, log=log)
     notes = [*export.notes, *relabel.notes, how]
     for i, (one, split) in enumerate(zip(export.pictures, splits, strict=True)):
         progress(i, len(splits))
@@ -122,15 +127,15 @@ def _plain(settings: PrepareSettings) -> dict:
 def _write(one: Annotated, ledger: Ledger, split: str, relabel: Callable, settings: PrepareSettings) -> list[str]:
     """Writes a picture and its labels, unless both are there; returns what has to be said of them."""
     target = ledger.folder / "labels" / split / f"{one.name}.png"
-    image = _image(one, ledger, split, settings)
+    _image(one, ledger, split, settings)
     if ledger.has(target):
         return []
-    labels, notes = _fitted(relabel(one.draw()), one, image, settings)
+    labels, notes = _labels(one, relabel, settings)
     ledger.write(target, _png(labels))
     return notes
 
 
-def _image(one: Annotated, ledger: Ledger, split: str, settings: PrepareSettings) -> Path:
+def _image(one: Annotated, ledger: Ledger, split: str, settings: PrepareSettings) -> None:
     """Links, copies or writes a picture; those that EXIF turns are written upright."""
     stem = ledger.folder / "images" / split / one.name
     if isinstance(one.image, bytes):
@@ -145,7 +150,6 @@ def _image(one: Annotated, ledger: Ledger, split: str, settings: PrepareSettings
         path = stem.with_name(one.name + one.image.suffix.lower())
         if not ledger.has(path):
             (ledger.copy if settings.copy else ledger.link)(one.image, path)
-    return path
 
 
 def _png(pixels: np.ndarray) -> bytes:
@@ -164,10 +168,11 @@ def _kind(one: Annotated) -> str:
         ) from error
 
 
-def _fitted(labels: np.ndarray, one: Annotated, image: Path, settings: PrepareSettings) -> tuple[np.ndarray, list[str]]:
+def _labels(one: Annotated, relabel: Callable, settings: PrepareSettings) -> tuple[np.ndarray, list[str]]:
     """Labels of the upright picture's size, and what was done to them."""
-    size = pictures.size_of(image)
-    turn = 1 if isinstance(one.image, bytes) else pictures.orientation_of(one.image)
+    labels = relabel(one.draw())
+    source = one.image if isinstance(one.image, Path) else pictures.Encoded(f"the picture inside {one.name}", one.image)
+    size, turn = pictures.size_of(source), pictures.orientation_of(source) if isinstance(source, Path) else 1
     if labels.shape == size:
         return labels, [f"{one.name}: EXIF turns the picture, its labels were drawn on it as it is seen"] if turn > 1 else []
     if labels.shape == size[::-1] and turn >= 5:

@@ -115,12 +115,13 @@ def content(root: Path, export: Export) -> str:
     return digest.hexdigest()
 
 
-def begin(folder: Path, begun: dict, *, log: Callable[[str], None]) -> Ledger:
+def begin(folder: Path, begun: dict, *, try_all: Callable[[], None], log: Callable[[str], None]) -> Ledger:
     """The ledger of a folder. What was written there of the export before it changed is removed.
 
     Args:
         folder: New, empty, or begun so.
         begun: What prepare.json gets; all of it must be the same there but the export's hash.
+        try_all: Called before something is removed, to raise an InputError where the export has what cannot be prepared.
         log: Gets a line where something is removed.
 
     Raises:
@@ -139,6 +140,7 @@ def begin(folder: Path, begun: dict, *, log: Callable[[str], None]) -> Ledger:
             if (folder / SHARDS).exists():
                 raise InputError(f"{folder / SHARDS} was packed before the export changed; remove it and prepare again")
             log(f"the export has changed since {folder} was prepared, which is made anew")
+            try_all()
             ledger.clear()
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is not empty and was not begun by kerasseg prepare; give another --output_dir")
