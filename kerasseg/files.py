@@ -112,13 +112,13 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_json(path: str | Path) -> Any:
-    """Reads a JSON file.
+    """Reads a JSON file; a byte order mark before it is left out.
 
     Raises:
         InputError: there is no such file, or it is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"no file {path}; check the path") from error
     except (OSError, ValueError) as error:

@@ -49,6 +49,11 @@ def test_a_write_the_system_refuses_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_byte_order_mark_is_no_part_of_json(tmp_path):
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf{}")
+    assert files.read_json(tmp_path / "a.json") == {}
+
+
 def test_missing_json_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no file .*gone.json; check the path"):
         files.read_json(tmp_path / "gone.json")

@@ -532,6 +532,13 @@ def test_label_studios_json_says_which_picture_a_task_was(sources, tmp_path):
     (at / "export.json").write_text(json.dumps(tasks[:3]))
     with pytest.raises(ValueError, match="gives the tasks 23, 24 no picture that is there"):
         formats.read(at)
+    (at / "export.json").write_text(json.dumps(tasks))
+    shutil.copy(pictures[0], at / pictures[0].name)
+    with pytest.raises(ValueError, match=f"several tasks or pictures are called {pictures[0].name}, and nothing says"):
+        formats.read(at)
+    (at / "export.json").write_text(json.dumps([*tasks[:4], tasks[4] | {"data": tasks[3]["data"]}]))
+    with pytest.raises(ValueError, match=f"several tasks or pictures are called {pictures[3].name}, and nothing says"):
+        formats.read(at)
 
 
 def test_labelmes_circles_masks_lines_and_pictures_without_labels(tmp_path):

@@ -1,7 +1,7 @@
 """Label Studio's brush labels as PNG: a mask a task and class, and no word on which picture a task was."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def read(root: Path) -> Export:
 
 def _from_json(root: Path, tasks: list[int], images: list[Path]) -> dict[int, Path]:
     """Task -> picture, where Label Studio's JSON lies there too."""
-    by_name = {path.name: path for path in images}
+    by_name, times_of = {path.name: path for path in images}, Counter(path.name for path in images)
     for path in (path for path in below(root) if path.suffix == ".json"):
         content = files.read_json(path)
         if isinstance(content, list) and all(isinstance(one, dict) and {"id", "data"} <= set(one) for one in content):
@@ -64,6 +64,13 @@ def _from_json(root: Path, tasks: list[int], images: list[Path]) -> dict[int, Pa
             lost = [str(task) for task in tasks if named.get(task) not in by_name]
             if lost:
                 raise InputError(f"{path} gives the tasks {pairing.named(lost)} no picture that is there; export both together")
+            alike = sorted(name for name, times in Counter(named[task] for task in tasks).items() if times > 1)
+            alike = alike or sorted({named[task] for task in tasks} & {name for name, times in times_of.items() if times > 1})
+            if alike:
+                raise InputError(
+                    f"{path}: several tasks or pictures are called {pairing.named(alike)}, and nothing says which belong "
+                    "together; give them names of their own"
+                )
             return {task: by_name[named[task]] for task in tasks}
     return {}
 
