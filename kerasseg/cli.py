@@ -98,7 +98,9 @@ def parse(options: type, argv: Sequence[str]) -> Any:
     if given.get("config"):
         given["config"] = _at_home(given["config"])
         stored = files.read_json(given["config"])
-        stored = stored.get("config", stored) if isinstance(stored, dict) else {"": stored}
+        stored = stored.get("config", stored) if isinstance(stored, dict) else stored
+        if not isinstance(stored, dict):
+            raise InputError(f'{given["config"]} is no JSON object of settings; write one like {{"epochs": 9}}')
         base = config_lib.from_json(stored, source=given["config"])
         from_file = {name: getattr(base, name) for name in stored}
         given = from_file | given

@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 
+MOST_CLASSES = 254  # an id is a byte, 255 is unlabelled
 TOGETHER = 600_000  # resized logits that a thread works on: two arrays of 2.4 MB, about what a core's cache holds
 
 

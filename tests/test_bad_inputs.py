@@ -85,6 +85,7 @@ ROWS = [
     (f"{DRAWN} --config=gone.json", "no file gone.json"),
     (f"{DRAWN} --config={{text}}", "is not a readable JSON file"),
     (f"{DRAWN} --config={{unknown_json}}", "unknown settings modell"),
+    (f"{DRAWN} --config={{listed_json}}", "{listed_json} is no JSON object of settings"),
     (f"{DRAWN} --config={{typed_json}}", "epochs='many'"),
     # data sets
     (f"{SHORT} --dataset=coco", "unknown dataset 'coco'"),
@@ -242,7 +243,7 @@ def place(tmp_path_factory, short_run, short_int8):
 def _texts(root, named):
     for name, content in (
         ("text", "no file of any kind"), ("false_npz", "no arrays"), ("false_h5", "no weights"),
-        ("unknown_json", '{"modell": "tiny"}'), ("typed_json", '{"epochs": "many"}'),
+        ("unknown_json", '{"modell": "tiny"}'), ("typed_json", '{"epochs": "many"}'), ("listed_json", "[1]"),
     ):  # fmt: skip
         suffix = {"false_npz": ".npz", "false_h5": ".weights.h5"}.get(name, ".txt")
         named[name] = root / f"{name}{suffix}"

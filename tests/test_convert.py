@@ -23,6 +23,8 @@ def test_a_file_and_its_story(short_run, tmp_path, recipe):
     assert report["bytes"] == output.stat().st_size
     assert report["class_names"][1] == "disc"
     assert report["versions"]["tensorflow"]
+    idle = "--calibration_examples: of no use for float16, which measures nothing"
+    assert (idle in result.stdout) == (recipe == "float16")
     if recipe == "int8":
         assert len(report["calibration"]["names"]) == 4
         assert report["input"][:5] == [1, 96, 96, 3, "int8"]

@@ -10,8 +10,7 @@ from kerasseg.data import camvid, folder, holdout, shapes, shards, tfds_sets, vo
 from kerasseg.data import labels as label_tables
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
-
-MOST_CLASSES = 254
+from kerasseg.logits import MOST_CLASSES
 
 
 @dataclass(frozen=True)

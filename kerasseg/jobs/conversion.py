@@ -57,6 +57,9 @@ def convert(
     recipe = recipes.get_recipe(settings.recipe)
     if settings.io_type:
         recipes.check_io_type(settings.io_type, known=recipe.io_types if recipe.calibrated else recipes.IO_TYPES)
+    if idle := _idle(settings, recipe):
+        does = "fine-tunes" if recipe.calibrated else "measures"
+        log(f"{', '.join(idle)}: of no use for {settings.recipe}, which {does} nothing")
     run = open_run(workdir)
     model, weights_sha256 = trained.load_hashed(run)
     _refuse_unknown_layers(settings.float_layers, model)
@@ -96,6 +99,13 @@ def convert(
     sidecar.write(path, found)
     files.write_text(path.with_name(path.name + ".md"), _card(run, found, loaded))
     return found
+
+
+def _idle(settings: ConversionSettings, recipe: recipes.Recipe) -> list[str]:
+    """Flags that were given and that the recipe does not look at; one set of settings may serve several recipes."""
+    calibrating, training = ("rounding", "calibration_examples", "calibration_choice"), ("epochs", "learning_rate", "patience")
+    unused = (() if recipe.calibrated else calibrating) + (() if recipe.trained else training)
+    return [f"--{name}" for name in unused if getattr(settings, name) != getattr(ConversionSettings, name)]
 
 
 def _refuse_to_replace(path: Path) -> None:

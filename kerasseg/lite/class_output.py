@@ -9,7 +9,7 @@ from PIL import Image
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph, Operator
 from kerasseg.lite.tensors import Tensor
-from kerasseg.logits import class_ids
+from kerasseg.logits import MOST_CLASSES, class_ids
 
 STRIDES = (1, 2, 4, 8, 16, 32)
 # Operators that hand on what they are given, for what is asked here: which class, and whether it is a sigmoid.
@@ -113,7 +113,7 @@ def _plane(raw: np.ndarray) -> np.ndarray:
 
 
 def class_output(graph: Graph, *, size: tuple[int, int], channels_first: bool, file: str) -> ClassOutput:
-    """Reads off the only output of a file what it is.
+    """Reads off the only output of a file what it is; at most MOST_CLASSES classes.
 
     Args:
         graph: The file.
@@ -127,6 +127,16 @@ def class_output(graph: Graph, *, size: tuple[int, int], channels_first: bool, f
     tensor = graph.tensor(int(graph.model.subgraphs[0].outputs[0]))
     if tensor is None:
         raise InputError(f"{file} gives a tensor that is no plain number, or has a scale a channel; convert it again")
+    found = _read(graph, tensor, size, channels_first, file)
+    if found.num_classes > MOST_CLASSES:
+        raise InputError(
+            f"{file} gives {found.num_classes} classes; {MOST_CLASSES} are the most that class ids of a byte have room for: "
+            "end the network with fewer"
+        )
+    return found
+
+
+def _read(graph: Graph, tensor: Tensor, size: tuple[int, int], channels_first: bool, file: str) -> ClassOutput:
     plane = _without_channel(tensor.shape)
     if plane and _is_fraction(plane, size):
         if tensor.dtype.kind in "iub" and tensor.scale == 0:

@@ -24,7 +24,7 @@ def locked(folder: Path) -> Iterator[None]:
     The system lets go of the lock of a process that ends in any way. Without POSIX locks (Windows) nothing is held.
 
     Raises:
-        InputError: another process holds it, which the message names, or the folder cannot be made.
+        InputError: another process holds it, which the message names, or nothing can be written there.
     """
     made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     path = folder / NAME
@@ -38,16 +38,22 @@ def locked(folder: Path) -> Iterator[None]:
             _take(file, folder)
             if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # let go of just now
                 raise InputError(f"another process has just left {folder}; give the command again")
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
         try:
+            _sign(file, folder)
             yield
         finally:
             path.unlink(missing_ok=True)
             for parent in made:
                 with contextlib.suppress(OSError):  # something lies there now
                     parent.rmdir()
+
+
+def _sign(file, folder: Path) -> None:
+    try:
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())  # not through a buffer, which would be written again at the end
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; free some space or choose another place") from error
 
 
 def _take(file, folder: Path) -> None:

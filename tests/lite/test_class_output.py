@@ -31,6 +31,16 @@ def test_a_coarse_class_map_is_repeated_never_mixed():
         coarse.ids(np.array([[[1, 6]]], np.int64))
 
 
+def test_more_classes_than_a_byte_has_room_for_are_refused():
+    graph = Graph(foreign.make(Made()))
+    output = graph.model.subgraphs[0].tensors[int(graph.model.subgraphs[0].outputs[0])]
+    output.shape = [1, 16, 16, 254]
+    assert class_output(graph, size=(16, 16), channels_first=False, file="m").num_classes == 254
+    output.shape = [1, 16, 16, 255]
+    with pytest.raises(ValueError, match="m gives 255 classes; 254 are the most"):
+        class_output(graph, size=(16, 16), channels_first=False, file="m")
+
+
 @pytest.mark.parametrize("first", [False, True])
 def test_logits_that_could_be_read_either_way_stand_as_the_picture_does(first):
     # (1, 16, 16, 16): 16 classes of 16x16 pixels, first or last

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -25,6 +26,16 @@ def test_a_dead_process_lets_go(tmp_path):
     with locked(folder):
         assert (folder / "lock").read_text() == f"{os.getpid()}\n"
     assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kerasseg.run.lock.os.write", full)
+    with pytest.raises(InputError, match="cannot write .*: No space left on device; free some space"), locked(tmp_path / "run"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_in_which_nothing_was_put_is_gone_again(tmp_path):
