@@ -99,7 +99,7 @@ MODELS: dict[str, ModelSpec] = {
     # Plain convolutions at stride 16, for processors whose int8 instructions make them cheap: benchmarks/head_search.py found
     # them to take no longer than edge_sliced, v3large_thin and edge_small there, with more multiply-accumulates.
     "edge_plain": ModelSpec(tail="sliced", filters=64, skip_filters=24, decoder_filters=64, logits_stride=4),
-    "edge_plain_wide": ModelSpec(tail="sliced", filters=160, decoder_filters=160, logits_stride=4),
+    "edge_plain_wide": ModelSpec(tail="sliced", filters=192, decoder_filters=192, logits_stride=4),
     "edge_mini_plain": ModelSpec(
         tail="sliced", rates=(6, 12), filters=48, skip_filters=24, decoder_filters=64, activation="relu", logits_stride=4,
         minimalistic=True,
