@@ -20,6 +20,24 @@ def scoring_table(results: Path) -> str:
     return "\n".join([*lines, "", f"{found['method']}; {found['processors']} processors, {found['cpu']}."])
 
 
+def together_table(results: Path) -> str:
+    """One and four pictures at a time."""
+    found = files.read_json(results / "scoring.json")
+    lines = ["| backend | one at a time | four | times as fast | pixels that differ |", "|---|---:|---:|---:|---:|"]
+    for row in found["together"]:
+        one, four = row["ms"]
+        lines.append(
+            f"| {row['backend']} | {one:.0f} ms | {four:.0f} ms | {one / four:.2f} | {row['different']} of {row['of']:,} |"
+        )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"`edge_small`, 384x480, fresh weights, a picture, in turn; {found['processors']} processors, {found['cpu']}.",
+        ]
+    )
+
+
 def loss_table(results: Path) -> str:
     """Memory and time of the loss of many classes."""
     found = files.read_json(results / "loss_memory.json")
@@ -74,6 +92,7 @@ def crops_table(results: Path) -> str:
 
 BLOCKS = {
     "scoring": scoring_table,
+    "together": together_table,
     "loss_memory": loss_table,
     "training_loop": loop_table,
     "scale": scale_table,

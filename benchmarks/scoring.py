@@ -3,6 +3,8 @@
 import json
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +29,10 @@ class ScoringOptions:
     """Prints JSON: milliseconds of each part of scoring, for drawn segments of three sizes."""
 
     runs: int = setting(7, "medians are of so many, after one")
+    backends: tuple[str, ...] = setting(
+        ("tensorflow", "torch", "jax"), "Keras backends, for a network with one and several pictures"
+    )
+    network: bool = setting(False, "for itself: the network under this backend")
 
 
 def segments(size: tuple[int, int], classes: int, random: np.random.Generator) -> np.ndarray:
@@ -59,20 +65,58 @@ def measure(size: tuple[int, int], classes: int, stride: int, *, runs: int) -> d
     return {"size": list(size), "classes": classes, "logits_stride": stride, "ms": found}
 
 
+def network(*, runs: int) -> dict:
+    """Milliseconds a picture of `edge_small` with one and with four at a time, in turn, and how many pixels differ."""
+    import keras
+
+    from kerasseg.models import build_model
+    from kerasseg.run import predictor
+    from kerasseg.training import backends
+
+    keras.utils.set_random_seed(0)
+    images = np.random.default_rng(0).integers(0, 256, (4, 384, 480, 3), np.uint8)
+    models = [
+        backends.with_fast_kernels(build_model("edge_small", size=(384, 480), num_classes=11, batch_size=n)) for n in (1, 4)
+    ]
+    models[1].set_weights(models[0].get_weights())
+    predicts = list(map(predictor, models))
+    ways: list[Callable] = [
+        lambda: np.concatenate([predicts[0](image[None]) for image in images]),
+        lambda: predicts[1](images),
+    ]
+    one, four = (way() for way in ways)
+    seconds = np.array([[_seconds(way) for way in ways] for _ in range(runs)])
+    ms = [1000 * one / len(images) for one in np.median(seconds, 0)]
+    return {**backends.made_with(), "ms": ms, "different": int(np.count_nonzero(one != four)), "of": one.size}
+
+
+def _seconds(part: Callable) -> float:
+    start = time.perf_counter()
+    part()
+    return time.perf_counter() - start
+
+
 def _ms(part: Callable, runs: int) -> float:
     part()
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        part()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * statistics.median(seconds)
+    return 1000 * statistics.median(_seconds(part) for _ in range(runs))
 
 
 def main(options: ScoringOptions) -> None:
+    if options.network:
+        print(json.dumps(network(runs=options.runs)))
+        return
+    together = []
+    for backend in options.backends:
+        command = [sys.executable, __file__, "--network", f"--runs={options.runs}"]
+        environment = os.environ | {"KERAS_BACKEND": backend}
+        together.append(json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout))
     rows = [measure(*case, runs=options.runs) for case in CASES]
     method = f"medians of {options.runs} runs after one; eight_pictures: `evaluate` of eight with a network that takes no time"
-    print(json.dumps({"method": method, "processors": os.cpu_count(), "rows": rows, **provenance()}, indent=1))
+    print(
+        json.dumps(
+            {"method": method, "processors": os.cpu_count(), "rows": rows, "together": together, **provenance()}, indent=1
+        )
+    )
 
 
 if __name__ == "__main__":

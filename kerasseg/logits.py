@@ -15,11 +15,11 @@ def class_ids(logits: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
     """The class of the largest logit of each pixel; coarser logits are first resized, bilinear with half-pixel centres.
 
     Args:
-        logits: (1, h, w, C), float or the integers of a quantized output.
+        logits: (N, h, w, C), float or the integers of a quantized output.
         size: (height, width) of the class ids.
 
     Returns:
-        (1, *size) uint8.
+        (N, *size) uint8.
 
     Raises:
         InputError: a logit is NaN or infinite; arg max would call NaN class 0.
@@ -28,7 +28,12 @@ def class_ids(logits: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
         refuse_not_finite(int(np.count_nonzero(~np.isfinite(logits))), of=logits.size)
     if logits.shape[1:3] == tuple(size):
         return np.argmax(logits, -1).astype(np.uint8)
-    (height, width), coarse = size, logits[0]
+    return np.stack([_of_coarse(one, size) for one in logits])
+
+
+def _of_coarse(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Class ids (*size) of logits (h, w, C) that are resized."""
+    height, width = size
     top, bottom, down = _neighbours(coarse.shape[0], height)
     left, right, across = _neighbours(coarse.shape[1], width)
     ids = np.empty(size, np.uint8)
@@ -41,7 +46,7 @@ def class_ids(logits: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
     step = max(1, TOGETHER // (width * coarse.shape[2]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(decide, (slice(row, row + step) for row in range(0, height, step))))
-    return ids[None]
+    return ids
 
 
 def refuse_not_finite(count: int, *, of: int) -> None:

@@ -1,7 +1,8 @@
 """The evaluation preprocessing: any picture into the model's fixed size, and its predictions back out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -58,5 +59,15 @@ def segment(predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, *, s
     Returns:
         (H, W) uint8.
     """
-    boxed, placement = letterbox(image, size=size)
-    return restore(predict(boxed[None])[0], placement)
+    (ids,) = segment_all(predict, [image], size=size)
+    return ids
+
+
+def segment_all(
+    predict: Callable[[np.ndarray], np.ndarray], images: Iterable[np.ndarray], *, size: tuple[int, int], together: int = 1
+) -> Iterator[np.ndarray]:
+    """`segment` for pictures of any sizes, so many of which are given to `predict` at a time."""
+    rest = iter(images)
+    while some := list(islice(rest, together)):
+        boxed, placements = zip(*(letterbox(image, size=size) for image in some), strict=True)
+        yield from map(restore, predict(np.stack(boxed)), placements)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kerasseg import files, terminal
-from kerasseg.data.letterbox import segment
+from kerasseg.data.letterbox import segment_all
 from kerasseg.reports import plots
 from kerasseg.run import origin, trained
 from kerasseg.run.directory import open_run, refuse_as_output
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate as score
 from kerasseg.score.metrics import Scores
+from kerasseg.training import backends
 
 EXAMPLES = 6  # on the sheet
 
@@ -43,10 +44,11 @@ def evaluate(
     refuse_as_output(output)
     dataset, differences = origin.load_data(run, splits=[split], data_dir=data_dir, other_data=other_data, log=log)
     examples = dataset.split(split)
-    predict = trained.predictor(trained.load_trained(run))
+    together = backends.scored_together(run.eval_size, run.num_classes, pictures=len(examples))
+    predict = trained.predictor(trained.load_trained(run, batch_size=together))
     log(f"evaluating {run.config.model} on {len(examples)} pictures of {dataset.name} {split}")
     show = terminal.bar("pictures")
-    scores = score(predict, examples, class_names=run.class_names, size=run.eval_size, show=show)
+    scores = score(predict, examples, class_names=run.class_names, size=run.eval_size, together=together, show=show)
     report = {
         "split": split,
         "size": list(run.eval_size),
@@ -56,8 +58,9 @@ def evaluate(
     }
     files.write_json(output / "report.json", report)
     plots.confusion(scores, path=output / "confusion.png")
-    shown = examples.examples(examples.evenly(EXAMPLES))
-    rows = [(e.image, e.labels, segment(predict, e.image, size=run.eval_size)) for e in shown]
+    shown = list(examples.examples(examples.evenly(EXAMPLES)))
+    all_preds = segment_all(predict, (e.image for e in shown), size=run.eval_size, together=together)
+    rows = [(e.image, e.labels, preds) for e, preds in zip(shown, all_preds, strict=True)]
     plots.sheet(rows, class_names=run.class_names, path=output / "examples.png")
     log(f"wrote report.json, confusion.png and examples.png to {output}")
     return scores

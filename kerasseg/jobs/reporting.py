@@ -14,7 +14,7 @@ from kerasseg.run.directory import Run, open_run
 from kerasseg.run.lock import locked
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
-from kerasseg.training import journal
+from kerasseg.training import backends, journal
 
 HURTS = 12  # layers of the table
 Log = Callable[[str], None]
@@ -56,16 +56,18 @@ def report(
 
 def _report(run: Run, measure: bool, exports: Sequence[str | Path], data_dir: str, output: Path, log: Log) -> Path:
     dataset, _ = origin.load_data(run, splits=["val"], data_dir=data_dir, log=log)
-    split, predict = dataset.split("val"), trained.predictor(trained.load_trained(run))
+    split = dataset.split("val")
+    together = backends.scored_together(run.eval_size, run.num_classes, pictures=len(split))
+    predict = trained.predictor(trained.load_trained(run, batch_size=together))
     best = journal.kept(run)
     if best is None:
         log(f"evaluating {run.config.model} on {len(split)} pictures of {dataset.name} val")
         epoch = files.read_json(run.directory.report)["best_epoch"] if run.directory.report.is_file() else 0
         best = journal.Evaluation(epoch, {})
         names, size = run.class_names, run.eval_size
-        best.scores = evaluate(predict, split, class_names=names, size=size, each=best.add).to_json()
+        best.scores = evaluate(predict, split, class_names=names, size=size, together=together, each=best.add).to_json()
         journal.keep(run, best)
-    shown = journal.samples(run, split, predict, best.by_picture)
+    shown = journal.samples(run, split, predict, best.by_picture, together=together)
     entries, checked = _files(run, measure, len(split), data_dir, log)
     story = journal.story(
         run,

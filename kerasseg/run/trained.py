@@ -79,25 +79,31 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8, by the largest logit; a network that takes grey is shown theirs.
+    """Images (N, H, W, 3) uint8 -> class ids (N, H, W) uint8, by the largest logit; a network that takes grey is shown theirs.
 
+    N is at most the model's own batch size, if that is fixed; fewer are filled up with the first, so that it is compiled once.
     Where the logits are of the images' size, the largest is found in the compiled network: one byte a pixel leaves the device.
     It is compiled at the first call: make one predictor, not one a score.
     """
-    channels = model.input.shape[-1]
+    batch_size, *_, channels = model.input.shape
 
     def taken(images: np.ndarray) -> np.ndarray:
-        return grey.fitted(images, channels).astype(np.float32)
+        missing = max(0, (batch_size or 0) - len(images))
+        return grey.fitted(np.concatenate([images, images[:1].repeat(missing, 0)]), channels).astype(np.float32)
 
     if tuple(model.output.shape[1:3]) != tuple(model.input.shape[1:3]):
-        return lambda images: class_ids(model.predict_on_batch(taken(images)), size=images.shape[1:3])
+
+        def predict_coarse(images: np.ndarray) -> np.ndarray:
+            return class_ids(model.predict_on_batch(taken(images))[: len(images)], size=images.shape[1:3])
+
+        return predict_coarse
     largest = ops.cast(ops.argmax(model.output, -1), "uint8")
     odd = ops.sum(ops.cast(ops.logical_not(ops.isfinite(model.output)), "int32"), (1, 2, 3))
     network = keras.Model(model.input, [largest, odd])
 
     def predict(images: np.ndarray) -> np.ndarray:
         ids, counts = network.predict_on_batch(taken(images))
-        refuse_not_finite(int(np.sum(counts)), of=ids.size * model.output.shape[-1])
-        return ids
+        refuse_not_finite(int(np.sum(counts[: len(images)])), of=images[..., 0].size * model.output.shape[-1])
+        return ids[: len(images)]
 
     return predict

@@ -1,13 +1,14 @@
 """Scores of anything that maps images to class ids: Keras, LiteRT and TFLite Micro by the same code over the same pixels."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from kerasseg.data.letterbox import segment
+from kerasseg.data.letterbox import segment_all
 from kerasseg.data.splits import Example, Split
 from kerasseg.errors import InputError
 from kerasseg.score import metrics
@@ -25,6 +26,7 @@ def evaluate(
     *,
     class_names: tuple[str, ...],
     size: tuple[int, int],
+    together: int = 1,
     each: Each = lambda name, confusion: None,
     show: Show = lambda done, total: None,
 ) -> Scores:
@@ -33,17 +35,20 @@ def evaluate(
     Every picture is letterboxed to `size`; the predictions go back to the labels' resolution before they are counted.
 
     Args:
-        predict: images (1, *size, 3) uint8 -> class ids (1, *size).
+        predict: images (N, *size, 3) uint8 -> class ids (N, *size).
         split: The examples.
         class_names: One a class.
         size: (height, width) that `predict` takes.
+        together: The largest N: how many pictures it is given at a time.
         each: Gets the name and the confusion matrix of every picture.
         show: Gets the number of pictures that are done, and of all.
 
     Raises:
         InputError: a picture or its labels cannot be used, no pixel is labelled, or `predict` gives ids outside the classes.
     """
-    (scores,), _ = evaluate_together([predict], split, class_names=class_names, size=size, each=each, show=show)
+    (scores,), _ = evaluate_together(
+        [predict], split, class_names=class_names, size=size, together=together, each=each, show=show
+    )
     return scores
 
 
@@ -53,6 +58,7 @@ def evaluate_together(
     *,
     class_names: tuple[str, ...],
     size: tuple[int, int],
+    together: int = 1,
     each: Each = lambda name, confusion: None,
     show: Show = lambda done, total: None,
 ) -> tuple[list[Scores], list[float]]:
@@ -73,8 +79,7 @@ def evaluate_together(
         each(name, found.matrices[0])
 
     with ThreadPoolExecutor(2) as pool:
-        for done, example in enumerate(split.examples(), start=1):
-            all_preds = [segment(predict, example.image, size=size) for predict in predicts]
+        for done, (example, all_preds) in enumerate(_segmented(predicts, split, size, together), start=1):
             counted.append((example.name, pool.submit(_count, example, all_preds, len(class_names))))
             if len(counted) > WAITING:
                 take()
@@ -88,6 +93,18 @@ def evaluate_together(
         for matrix, boundary in zip(counts.matrices, counts.boundaries, strict=True)
     ]
     return scores, list(counts.agreeing / counts.pixels)
+
+
+def _segmented(
+    predicts: Sequence[Predict], split: Split, size: tuple[int, int], together: int
+) -> Iterator[tuple[Example, list[np.ndarray]]]:
+    """Every example, and its class ids by each of `predicts`."""
+    examples = split.examples()
+    while some := list(islice(examples, together)):
+        images = [one.image for one in some]
+        by_engine = [segment_all(predict, images, size=size, together=together) for predict in predicts]
+        for example, *all_preds in zip(some, *by_engine, strict=True):
+            yield example, all_preds
 
 
 @dataclass

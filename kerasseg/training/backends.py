@@ -9,6 +9,9 @@ import keras
 
 from kerasseg.run.provenance import cpu_name
 
+CHANNELS = 32  # a tensor of the input's size with so many is as large as what MobileNetV3's first blocks hold at a time
+SCORED_FLOATS = 2**26  # 256 MiB of it
+
 
 def made_with() -> dict[str, str]:
     """Backend and Keras, with their versions."""
@@ -36,6 +39,22 @@ def _accelerators(backend: str) -> list[str]:
 
     details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
     return [one.get("device_name", "a GPU") for one in details]
+
+
+def scored_together(size: tuple[int, int], num_classes: int, *, pictures: int) -> int:
+    """How many pictures a network is given at a time when a split is scored: 4, or fewer where they are large.
+
+    Under JAX on a processor 1, whose convolutions take longer for several (BUILD.md).
+
+    Args:
+        size: (height, width) of the network's input.
+        num_classes: Channels of the logits.
+        pictures: In the split.
+    """
+    if keras.backend.backend() == "jax" and not _accelerators("jax"):
+        return 1
+    a_picture = size[0] * size[1] * max(num_classes, CHANNELS)
+    return max(1, min(4, pictures, SCORED_FLOATS // a_picture))
 
 
 def building() -> AbstractContextManager:

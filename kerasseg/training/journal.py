@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasseg import files
 from kerasseg.config import TrainConfig
-from kerasseg.data.letterbox import segment
+from kerasseg.data.letterbox import segment_all
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.run.directory import Run
@@ -76,14 +76,15 @@ def chosen(by_picture: Mapping[str, float]) -> list[tuple[str, str]]:
     return [(taken[name], name) for name in order if name in taken]
 
 
-def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, float]) -> list["Sample"]:
-    """The pictures of the page, segmented again."""
+def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, float], *, together: int = 1) -> list["Sample"]:
+    """The pictures of the page, segmented again, so many at a time."""
     from kerasseg.reports import coloring, pages
 
-    found = []
-    for rank, name in chosen(by_picture):
-        example = split[split.names.index(name)]
-        ids = segment(predict, example.image, size=run.eval_size)
+    found, ranked = [], chosen(by_picture)
+    examples = [split[split.names.index(name)] for _, name in ranked]
+    images = (one.image for one in examples)
+    all_ids = segment_all(predict, images, size=run.eval_size, together=together)
+    for (rank, name), example, ids in zip(ranked, examples, all_ids, strict=True):
         colored = (coloring.colorize(example.labels, run.class_names), coloring.colorize(ids, run.class_names))
         wrong = coloring.errors(example.labels, ids)
         found.append(pages.Sample(rank, name, by_picture[name], example.image, *colored, wrong))

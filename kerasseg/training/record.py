@@ -27,15 +27,17 @@ class Record:
 
     Attributes:
         progress: How far the training is.
-        model: The network at the size at which it is scored, a picture at a time.
+        model: The network at the size at which it is scored, some pictures at a time.
     """
 
     def __init__(self, run: Run, val_split: Split, log: Callable[[str], None]):
         self.progress = checkpoint.Progress()
         self._run, self._directory, self._val_split, self._log = run, run.directory, val_split, log
+        self._together = backends.scored_together(run.eval_size, run.num_classes, pictures=len(val_split))
         model = build_model(
-            run.spec, size=run.eval_size, num_classes=run.num_classes, bn_momentum=run.config.bn_momentum, batch_size=1
-        )
+            run.spec, size=run.eval_size, num_classes=run.num_classes, bn_momentum=run.config.bn_momentum,
+            batch_size=self._together,
+        )  # fmt: skip
         self.model = backends.with_fast_kernels(model)
         self._predict = trained.predictor(self.model)
         self._shown: list | None = None  # pictures of the page, as the best weights segment them
@@ -51,7 +53,9 @@ class Record:
         found = journal.Evaluation(epoch, {})
         names, size = self._run.class_names, self._run.eval_size
         show = terminal.bar("pictures scored")
-        scores = evaluate(self._predict, self._val_split, class_names=names, size=size, each=found.add, show=show)
+        scores = evaluate(
+            self._predict, self._val_split, class_names=names, size=size, together=self._together, each=found.add, show=show
+        )
         found.scores = scores.to_json()
         return scores, found
 
@@ -101,7 +105,9 @@ class Record:
             if best and self._shown is None:
                 if best.epoch != self.progress.epoch:
                     self.model.load_weights(self._directory.best_weights)
-                self._shown = journal.samples(self._run, self._val_split, self._predict, best.by_picture)
+                self._shown = journal.samples(
+                    self._run, self._val_split, self._predict, best.by_picture, together=self._together
+                )
             return journal.story(self._run, best=best, shown=self._shown or (), about=provenance())
 
         journal.write(self._run, told, log=self._log)
