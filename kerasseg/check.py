@@ -26,6 +26,10 @@ class CheckOptions(CheckSettings):
 def main(options: CheckOptions) -> int:
     if not options.tflite:
         raise InputError("--tflite is missing; give the .tflite files to check, and --workdir of their run to score them")
+    written = [Path(options.report)] * bool(options.report)
+    figures = [path.with_suffix(".png") for path in written] * options.per_layer
+    for paths, keys in ((written, {"files", "failures"}), (figures, {"files", "failures", "per_layer"})):
+        files.refuse_to_replace(paths, command="kerasseg check", told_by=Path(options.report), keys=keys)
     if options.per_layer:  # converts the run's model again
         cli.use_tensorflow()
     from kerasseg import jobs

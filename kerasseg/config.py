@@ -107,7 +107,8 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        for field in dataclasses.fields(TrainConfig):  # a command adds some of its own
+            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name), "TrainConfig"))
             if isinstance(getattr(self, field.name), float) and not math.isfinite(getattr(self, field.name)):
                 raise InputError(f"{field.name}={getattr(self, field.name)} is no number to train with; give a finite one")
         for name, least in _AT_LEAST.items():
@@ -153,6 +154,14 @@ def check_seed(seed: int) -> None:
 def to_json(config: TrainConfig) -> dict[str, Any]:
     """Field name -> value, tuples as lists."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(config).items()}
+
+
+def absolute(config: TrainConfig) -> TrainConfig:
+    """The same settings with whole paths, so that a run can be gone on with from another folder."""
+    named = {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if field.metadata["path"]}
+    no_paths = ("", "imagenet", "none")
+    paths: Any = {name: str(Path(value).resolve()) for name, value in named.items() if value not in no_paths}
+    return dataclasses.replace(config, **paths)
 
 
 def for_report(config: TrainConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,31 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"no file {path}; check the path") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable JSON file: {error}; restore or remove it") from error
+
+
+def refuse_to_replace(
+    paths: Collection[Path], *, command: str, told_by: Path | None = None, keys: Collection[str] = ()
+) -> None:
+    """Raises InputError where somebody's own files would be written over.
+
+    Args:
+        paths: That would be written.
+        command: That writes them, as a user knows it.
+        told_by: A JSON file that says whose they are: where it has `keys`, all of them are of such a command; None where no
+            file of that command is known to lie there.
+        keys: Of that file.
+    """
+    there = [path for path in paths if path.exists()]
+    if there and not (told_by and _has_keys(told_by, keys)):
+        raise InputError(f"{there[0]} would be written over, and {command} did not write it; move it, or give another place")
+
+
+def _has_keys(path: Path, keys: Collection[str]) -> bool:
+    try:
+        content = read_json(path)
+    except InputError:
+        return False
+    return isinstance(content, dict) and content.keys() >= set(keys)
 
 
 def sha256(path: str | Path) -> str:

@@ -1,7 +1,24 @@
-"""Grey of colours: the one place where pictures get as many channels as a network takes."""
+"""What a picture is, and its grey: the one place where pictures get as many channels as a network takes."""
 
 import numpy as np
 from PIL import Image
+
+from kerasseg.errors import InputError
+
+
+def check(images: np.ndarray, *, channels: tuple[int, ...] = (3,)) -> np.ndarray:
+    """Pictures as they are given.
+
+    Args:
+        images: (..., H, W, C) uint8 of 0..255.
+        channels: Accepted C.
+
+    Raises:
+        InputError: they are something else, of which a network would make something all the same.
+    """
+    if images.dtype != np.uint8 or images.ndim < 3 or images.shape[-1] not in channels:
+        raise InputError(f"pictures are {images.dtype} {images.shape}; give uint8 of 0 to 255, (height, width, 3) each")
+    return images
 
 
 def fitted(images: np.ndarray, channels: int) -> np.ndarray:

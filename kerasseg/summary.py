@@ -1,6 +1,7 @@
 """kerasseg summary: every model with its parameters and multiply-accumulates."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kerasseg import cli, files
 from kerasseg.config import setting
@@ -18,6 +19,9 @@ class SummaryOptions:
 def main(options: SummaryOptions) -> None:
     from kerasseg.models import macs
 
+    if options.json:
+        keys = {"size", "num_classes", "models"}
+        files.refuse_to_replace([Path(options.json)], command="kerasseg summary", told_by=Path(options.json), keys=keys)
     rows = macs.summary(size=options.size, num_classes=options.num_classes)
     if options.json:
         table = {"size": list(options.size), "num_classes": options.num_classes, "models": rows}

@@ -194,8 +194,8 @@ def write_video(path: Path, frames: Sequence[np.ndarray], *, rate: int = 10) -> 
     from kerasseg.data import video
 
     with video.Writer(path, rate=Fraction(rate)) as writer:
-        for frame in frames:
-            writer.add(frame)
+        for number, frame in enumerate(frames):
+            writer.add(frame, at=Fraction(number, rate))
     return path
 
 

@@ -42,6 +42,10 @@ def test_the_main_job_without_a_command_line(short_run, tmp_path, capsys):
     dataset = load_for_run(run.config)
     predict = predictor(load_trained(run))
     scores = score.evaluate(predict, dataset.split("val"), class_names=run.class_names, size=run.eval_size)
+    images = np.zeros((2, *run.eval_size, 3), np.uint8)
+    for wrong, words in ((images, "2 pictures were given to a network of 1"), (images[:1] / 255, "float64 .*; give uint8")):
+        with pytest.raises(ValueError, match=words):
+            predict(wrong)
     assert jobs.evaluate(short_run, output_dir=tmp_path / "evaluate").miou == scores.miou
 
     settings = ConversionSettings(calibration_examples=4, metadata=False)
@@ -56,6 +60,8 @@ def test_the_main_job_without_a_command_line(short_run, tmp_path, capsys):
     predictor_of_file = jobs.load_predictor(tflite=path)
     assert predictor_of_file.class_names == run.class_names
     assert predictor_of_file.predict(np.zeros((1, *run.eval_size, 3), np.uint8)).shape == (1, *run.eval_size)
+    with pytest.raises(ValueError, match="float32 .*; give uint8 of 0 to 255"):
+        predictor_of_file.predict(np.zeros((1, *run.eval_size, 3), np.float32))
     assert capsys.readouterr().out == ""
 
 

@@ -74,7 +74,7 @@ ROWS = [
     (f"{DRAWN} --train_examples=-1", "train_examples=-1 is too small"),
     (f"{DRAWN} --train_examples=99999", "99999 examples asked"),
     (f"{DRAWN} --train_examples=2", "do not fill a batch of 4"),
-    (f"{DRAWN} --backbone_weights=gone.npz", "no file gone.npz"),
+    (f"{DRAWN} --backbone_weights=gone.npz", "gone.npz; --backbone_weights takes imagenet, none"),
     (f"{DRAWN} --backbone_weights={{text}}", "is not accepted"),
     (f"{DRAWN} --backbone_weights={{false_npz}}", "is no readable .npz file"),
     (f"{DRAWN} --backbone_weights={{false_h5}}", "does not fit MobileNetV3"),
@@ -196,6 +196,19 @@ ROWS = [
     ("web --tflite={int8} --output_dir={out} --port=-1", "--port=-1 is too small"),
     ("web --tflite={int8} --output_dir={out} --workdir={done} --examples=-1", "--examples=-1 is too small"),
     ("inspect --dataset=shapes --size=0,0", "--size=0,0 is too small; give at least 1"),
+    # somebody's own files
+    ("report --workdir={done} --nomeasure --output={done}/best.weights.h5", "and kerasseg report did not write it"),
+    ("report --workdir={done} --nomeasure --output={mine}/thesis.html", "thesis.html would be written over"),
+    ("check --tflite={int8} --runs=50 --report={int8}", "would be written over, and kerasseg check did not write it"),
+    ("check --tflite={int8} --workdir={done} --per_layer --report={mine}/street.json", "street.png would be written over"),
+    ("check --tflite={int8} --report={mine}/report.json", "report.json would be written over"),
+    ("summary --json={done}/config.json", "config.json would be written over, and kerasseg summary did not write it"),
+    ("inspect --dataset=shapes --output_dir={mine}", "inspect.html would be written over, and kerasseg inspect did not"),
+    ("inspect --dataset=folder --data_dir={data} --output_dir={data}/labels/train", "lies in the data set {data}"),
+    ("inspect --dataset=folder --data_dir={data} --output_dir={done}", "{done} is a run directory"),
+    ("evaluate --workdir={done} --output_dir={mine}", "report.json would be written over, and kerasseg evaluate did not"),
+    ("compare --workdirs={done} --output_dir={mine}", "compare.md would be written over, and kerasseg compare did not"),
+    ("compare --workdirs={done} --output_dir={done}", "{done} is a run directory"),
     # several runs
     ("compare --workdirs={done},{empty} --output_dir={out}", "is no run directory"),
     ("compare --workdirs={unfinished} --output_dir={out}", "is not finished"),
@@ -248,6 +261,10 @@ def _texts(root, named):
         suffix = {"false_npz": ".npz", "false_h5": ".weights.h5"}.get(name, ".txt")
         named[name] = root / f"{name}{suffix}"
         named[name].write_text(content)
+    named["mine"] = root / "mine"
+    named["mine"].mkdir()
+    for name in ("thesis.html", "street.png", "report.json", "inspect.html", "compare.md"):
+        (named["mine"] / name).write_text("{}")
     named["picture"] = write_picture(root / "picture.png", np.full((40, 60, 3), 90, np.uint8))
     named["alpha"] = write_picture(root / "alpha.png", np.full((40, 60, 4), 90, np.uint8))
 
@@ -346,7 +363,7 @@ def test_one_line_that_says_what_to_do(place, typed, words):
 
 def _listing(place):
     found = {}
-    for folder in ("new", "out", "data", "copy", "folder_run", "done"):
+    for folder in ("new", "out", "data", "copy", "folder_run", "done", "mine"):
         for root, _, names in os.walk(place[folder]):
             found |= {os.path.join(root, name): os.path.getsize(os.path.join(root, name)) for name in names}
     return found

@@ -59,27 +59,27 @@ def test_runs_become_rows_with_everything_that_is_known_of_them(runs, browser, t
     assert report["shared_settings"]["epochs"] == 2
     table = (tmp_path / "compare.md").read_text()
     assert table in result.stdout
-    assert "Backbone weights: `none` for `short`, `short`." in table
-    assert (
-        f"| `short` | 96x96 | 9,630 | +0.00 % | 0.00 | {100 * scored:.2f} ± 0.00 % | {100 * last:.2f} ± 0.00 % |  | " in table
-    )
+    assert "Backbone weights: `none` for `short`." in table
+    accuracy = f"{100 * scored:.2f} ± 0.00 % | {100 * last:.2f} ± 0.00 %"
+    assert f"| `short`, learning_rate 0.001 | 96x96 | 9,630 | +0.00 % | 0.00 | {accuracy} |  | " in table
     header, *lines = (tmp_path / "compare.csv").read_text().splitlines()
     assert header.startswith("model,height,width,weights,parameters,macs,seeds,float_miou,float_miou_deviation,int8_miou")
-    assert [line.split(",")[:3] for line in lines] == [["short", "96", "96"]] * 2
+    assert [line.split(",96,96,")[0] for line in lines] == ['"short, learning_rate 0.001"', '"short, learning_rate 0.5"']
     for name in ("tradeoffs.svg", "classes.svg", "pictures.png"):
         assert (tmp_path / name).stat().st_size > 1000
     for width in (390, 1400):
         tab = looked_at(browser, tmp_path / "compare.html", width=width, scheme="dark")
         assert tab.locator("table").first.locator("tr").count() == 3
         said = [tab.locator("svg title").nth(i).text_content() for i in range(tab.locator("svg title").count())]
-        assert any(text.startswith("short: 0.00963 million parameters, ") for text in said)
+        assert any(text.startswith("short, learning_rate 0.001: 0.00963 million parameters, ") for text in said)
 
 
 def test_a_further_seed_joins_an_earlier_comparison(runs, tmp_path):
     flags = ("--runs=2", "--pictures=1")
     for name in ("first", "both"):  # with no pair of models to show, nothing is drawn there
         write_text(tmp_path / name / "classes.svg", "<svg>another's</svg>")
-    write_text(tmp_path / "both" / "compare.json", "{}")  # so that classes.svg there is of a comparison before
+    before = {"shared_settings": {}, "rows": [], "files": ["compare.json", "classes.svg"]}
+    write_text(tmp_path / "both" / "compare.json", json.dumps(before))  # so that classes.svg there is of a comparison before
     for result in (
         _command([runs[0]], f"--output_dir={tmp_path / 'first'}", *flags),
         _command([runs[1]], f"--output_dir={tmp_path / 'both'}", f"--earlier={tmp_path / 'first' / 'compare.json'}", *flags),
@@ -131,6 +131,65 @@ def test_only_other_seeds_of_the_same_row_join():
     assert [[seed["seed"] for seed in row["seeds"]] for row in both["rows"]] == [[0, 1]]
     assert both["joined"][0]["precision"] == "float32"
     assert first["rows"][0]["seeds"] == [{"seed": 0}]  # the reports given stay as they are
+
+
+def test_runs_of_other_data_or_settings_are_no_seeds_of_a_row():
+    def scored(report, **more):
+        row = report["rows"][0]
+        return (
+            report | {"rows": [row | {"seeds": [row["seeds"][0] | {"float": {"class_names": ["a", "b"], "miou": 0.5}}]}]} | more
+        )
+
+    first, second = (_report(seed, settings={"learning_rate": 0.1}) for seed in (0, 1))
+    assert comparison.join(scored(first, data={"fingerprint": "x"}), scored(second))  # one of before there were any
+    other = scored(second)
+    other["rows"][0]["seeds"][0]["float"]["class_names"] = ["b", "a"]
+    for later, words in (
+        (other, "have classes b, a, the earlier comparison has a, b"),
+        (scored(second, data={"fingerprint": "y"}), "have validation pictures {'fingerprint': 'y'}"),
+        (scored(second, other_data=["val has 9 examples"]), "have other data val has 9 examples, .* has no other data"),
+    ):
+        with pytest.raises(InputError, match=words):
+            comparison.join(scored(first, data={"fingerprint": "x"}), later)
+    # Settings in which the earlier rows differ stand in the rows.
+    rows = [first["rows"][0] | {"settings": {"color": color}} for color in (0.2, 0.0)]
+    both = comparison.join(first | {"rows": rows}, _report(1, settings={"learning_rate": 0.1, "color": 0.0}))
+    assert [len(row["seeds"]) for row in both["rows"]] == [1, 2]
+    assert comparison.labels(both["rows"]) == ["a, color 0.2", "a, color 0.0"]
+    with pytest.raises(InputError, match="have color 0.5, the earlier comparison has 0.2"):
+        comparison.join(first | {"rows": rows}, _report(1, settings={"learning_rate": 0.1, "color": 0.5}))
+
+
+def test_on_other_data_float_is_scored_there_too(runs, tmp_path):
+    """A run whose report and whose data are of another day."""
+    run = _copy(runs[0], tmp_path / "run")
+    report = json.loads((run / "report.json").read_text())
+    expected = report["scores"]["miou"]
+    report["scores"]["miou"] = 0.987
+    write_text(run / "report.json", json.dumps(report))
+    stored = json.loads((run / "config.json").read_text())
+    stored["data"]["val"]["fingerprint"] = "0"
+    write_text(run / "config.json", json.dumps(stored))
+    flags = (f"--output_dir={tmp_path / 'out'}", "--runs=2", "--pictures=1")
+    assert_one_line(_command([run], *flags), "give the --data_dir of that data, or --other_data")
+    result = _command([run], *flags, "--other_data")
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "out" / "compare.json").read_text())["rows"][0]["seeds"][0]
+    assert found["float"]["miou"] == expected
+    assert "last_miou" not in found
+    for name in ("compare.md", "compare.html"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "Scored on other data than the runs were trained on: val has pictures of other names or sizes." in text
+
+
+def test_somebody_elses_files_stay(runs, tmp_path):
+    for name in ("compare.json", "pictures.png", "compare.csv"):
+        folder = tmp_path / name
+        write_text(folder / name, "{}")
+        assert_one_line(
+            _command([runs[0]], f"--output_dir={folder}"), f"{name} would be written over, and kerasseg compare did not"
+        )
+        assert [path.name for path in folder.iterdir()] == [name]
 
 
 def test_what_cannot_be_compared_is_one_line(runs, short_run, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from kerasseg import config as config_lib
 from kerasseg.config import TrainConfig
+from kerasseg.errors import InputError
 
 
 def test_json_and_back():
@@ -45,3 +46,25 @@ def test_wrong_json_is_refused(values, message):
 def test_settings_that_make_no_sense_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"flip": "False"}, "flip='False'; write it like True"),
+        ({"epochs": 1.5}, "epochs=1.5; write it like 60"),
+        ({"epochs": "2"}, "epochs='2'"),
+        ({"size": 64}, "size=64"),
+        ({"size": (64, 64, 3)}, r"size=\(64, 64, 3\)"),
+        ({"model": 3}, "model=3"),
+    ],
+)
+def test_settings_of_another_type_are_refused_from_python_too(settings, words):
+    with pytest.raises(InputError, match=words):
+        TrainConfig(**settings)
+
+
+def test_lists_and_whole_numbers_become_what_the_settings_are():
+    config = TrainConfig(size=[64, 96], learning_rate=1)
+    assert config.size == (64, 96)
+    assert type(config.learning_rate) is float

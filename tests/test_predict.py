@@ -135,8 +135,8 @@ def test_videos_frame_by_frame(tmp_path):
     found = predict([path], HALVES, output_dir=tmp_path / "out", settings=settings)
     assert found.pictures == 2
     assert _relative(found, tmp_path / "out") == [
-        "film_overlay.mp4", "film/000000.png", "film/000000_index.png", "film/000000.json",
-        "film/000002.png", "film/000002_index.png", "film/000002.json", "labels.txt", "legend.png",
+        "film/000000.png", "film/000000_index.png", "film/000000.json", "film/000002.png", "film/000002_index.png",
+        "film/000002.json", "film_overlay.mp4", "labels.txt", "legend.png",
     ]  # fmt: skip
     overlay = video.Reader(tmp_path / "out" / "film_overlay.mp4")
     assert overlay.rate == 5
@@ -147,6 +147,61 @@ def test_videos_frame_by_frame(tmp_path):
     assert found.pictures == 5
     assert "bad.mp4 cannot be opened as video" in found.refused[0][1]
     assert pictures.read_labels(tmp_path / "both" / "film" / "000001_index.png").min() == 1
+
+
+def test_a_video_without_a_frame_is_not_read_and_the_next_one_is(tmp_path):
+    av = pytest.importorskip("av", reason="no PyAV; pip install 'kerasseg[video]'")
+    good = write_video(tmp_path / "good.mp4", [np.full((48, 64, 3), 90, np.uint8)] * 2)
+    with av.open(str(tmp_path / "whole.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")), *stream.encode()]:
+            container.mux(packet)
+    content = (tmp_path / "whole.mkv").read_bytes()
+    cluster = content.index(b"\x1f\x43\xb6\x75")
+    (tmp_path / "empty.mkv").write_bytes(content[: cluster + 40])  # its head, and no whole frame
+    for saved in (("overlay",), ("index",)):
+        out = tmp_path / saved[0]
+        found = predict([tmp_path / "empty.mkv", good], HALVES, output_dir=out, settings=PredictSettings(save=saved))
+        assert found.pictures == 2
+        ((name, why),) = found.refused
+        assert name.endswith("empty.mkv")
+        assert "empty.mkv holds no frame that can be decoded; save it again" in why
+        assert not any("empty" in path.name for path in [*found.written, *out.iterdir()])
+    with pytest.raises(InputError, match="nothing could be read: .*holds no frame"):
+        predict([tmp_path / "empty.mkv"], HALVES, output_dir=tmp_path / "alone")
+
+
+def test_an_overlay_lasts_as_long_as_its_video(tmp_path):
+    """Frames at 0, 0.1 and 3 seconds stay there; a video that changes its size has no overlay, and says so."""
+    av = pytest.importorskip("av", reason="no PyAV; pip install 'kerasseg[video]'")
+    times = [Fraction(0), Fraction(1, 10), Fraction(3)]
+    with video.Writer(tmp_path / "slow.mp4", rate=Fraction(10)) as writer:
+        for at in times:
+            writer.add(np.full((48, 64, 3), 90, np.uint8), at=at)
+    predict([tmp_path / "slow.mp4"], HALVES, output_dir=tmp_path / "out", settings=PredictSettings(save=("overlay",)))
+    reader = video.Reader(tmp_path / "out" / "slow_overlay.mp4")
+    assert [at for at, _ in reader] == times
+    reader.close()
+    with av.open(str(tmp_path / "two.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)  # every frame of which has a head of its own
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        for side in (48, 96):
+            codec = av.CodecContext.create("mjpeg", "w")
+            codec.height, codec.width, codec.pix_fmt, codec.time_base = side, 64, "yuvj420p", Fraction(1, 10)
+            frame = av.VideoFrame.from_ndarray(np.full((side, 64, 3), 90, np.uint8), format="rgb24").reformat(format="yuvj420p")
+            frame.pts, frame.time_base = side // 48 - 1, Fraction(1, 10)
+            for packet in [*codec.encode(frame), *codec.encode(None)]:
+                packet.stream = stream
+                container.mux(packet)
+    found = predict(
+        [tmp_path / "two.mkv", tmp_path / "slow.mp4"],
+        HALVES,
+        output_dir=tmp_path / "two",
+        settings=PredictSettings(save=("overlay",)),
+    )
+    assert "a frame is 96x64 pixels and the first is 48x64: one overlay cannot hold both" in found.refused[0][1]
 
 
 @pytest.mark.parametrize("where", ["reading", "showing progress"])
@@ -163,7 +218,7 @@ def test_a_camera_that_is_interrupted_leaves_a_video(tmp_path, monkeypatch, wher
             for i in range(10):
                 if i == 3 and where == "reading":
                     raise KeyboardInterrupt
-                yield np.full((32, 48, 3), 20 * i, np.uint8)
+                yield Fraction(i, 10), np.full((32, 48, 3), 20 * i, np.uint8)
 
         def close(self):
             pass

@@ -71,7 +71,11 @@ def test_a_file_of_other_weights_is_shown_as_such(run):
 
 @pytest.mark.parametrize(
     ("checked", "about"),
-    [({"files": [], "split": "train", "pictures": 2}, "of 2 pictures of train"), ({"files": []}, "of times alone")],
+    [
+        ({"files": [], "split": "train", "pictures": 2}, "of 2 pictures of train"),
+        ({"files": [], "split": "val", "pictures": 4, "other_data": ["val has others"]}, "of 4 pictures of val of other data"),
+        ({"files": []}, "of times alone"),
+    ],
 )
 def test_a_check_of_other_pictures_is_not_taken_for_one_of_val(run, checked, about):
     files.write_json(run / "check.json", checked)

@@ -7,6 +7,10 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
+from kerasseg import grey
+from kerasseg.errors import InputError
+from kerasseg.logits import MOST_CLASSES
+
 PAD_VALUE = 127  # nearest 8-bit value to the 0 of the model's rescaling
 
 
@@ -29,8 +33,11 @@ def letterbox(image: np.ndarray, *, size: tuple[int, int]) -> tuple[np.ndarray, 
 
     Returns:
         (*size, 3) uint8, and where the image lies in it.
+
+    Raises:
+        InputError: it is no such picture.
     """
-    height, width = image.shape[:2]
+    height, width = grey.check(image).shape[:2]
     scale = min(size[0] / height, size[1] / width)
     inner = min(size[0], max(1, round(height * scale))), min(size[1], max(1, round(width * scale)))
     if inner != (height, width):
@@ -41,7 +48,13 @@ def letterbox(image: np.ndarray, *, size: tuple[int, int]) -> tuple[np.ndarray, 
 
 
 def restore(preds: np.ndarray, placement: Placement) -> np.ndarray:
-    """Class ids (size) back to the picture's own resolution, nearest. Returns (H, W) uint8."""
+    """Class ids (size) back to the picture's own resolution, nearest. Returns (H, W) uint8.
+
+    Raises:
+        InputError: an id that a byte does not hold.
+    """
+    if preds.dtype != np.uint8 and (preds.min() < 0 or preds.max() > MOST_CLASSES):
+        raise InputError(f"the model predicts classes {preds.min()} to {preds.max()}; class ids are 0 to {MOST_CLASSES}")
     preds = preds[: placement.inner[0], : placement.inner[1]].astype(np.uint8)
     if placement.inner == placement.original:
         return preds

@@ -45,7 +45,8 @@ def pack(
         for i, tar in enumerate(wanted):
             # Every so many, not one block after the other: pictures of one place are beside each other in most sets.
             _write(tar, named[i :: counts[split]])
-    files.write_json(root / shards.CLASSES, {"class_names": list(class_names), "fixed_classes": fixed_classes})
+    stored = {"class_names": list(class_names), "fixed_classes": fixed_classes, "tars": counts}
+    files.write_json(root / shards.CLASSES, stored)
     return counts
 
 

@@ -19,6 +19,7 @@ _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+_WIDE = ("I;16", "I;16B", "I")  # modes of one channel with more than 8 bits
 _LOSSY = ("JPEG", "MPO", "WEBP")
 _LYING = (5, 6, 7, 8)  # orientations in which height and width are exchanged
 _HEAD = threading.Lock()  # `warnings` has one state for all threads
@@ -83,6 +84,8 @@ def read_image(path: Source) -> np.ndarray:
             raise DataError(
                 f"{path} is a {picture.mode} picture; images must be 8-bit RGB, grey or palette: convert it", kind="unreadable"
             )
+        if stored.bits > 8:  # of which Pillow would keep the upper half without a word
+            raise DataError(f"{path} has {stored.bits} bits a channel; images must have 8: convert it", kind="unreadable")
         return np.asarray(picture.convert("RGB"))
 
 
@@ -98,12 +101,18 @@ def read_labels(path: Source) -> np.ndarray:
         if picture.format in _LOSSY and not stored.lossless:
             raise DataError(f"{path} is a {picture.format}, which changes class ids; save labels as PNG", kind="unreadable")
         picture = turned(picture, stored.turn)
+        if stored.bits > 8 and picture.mode not in _WIDE:  # of which Pillow would keep the upper half without a word
+            raise DataError(
+                f"{path} has {stored.bits} bits in each of several channels; labels must be class ids, one channel (grey or "
+                "palette PNG)",
+                kind="unreadable",
+            )
         if picture.mode != "P":
             picture = _without_alpha(picture, path)
         values = np.asarray(picture)
         if picture.mode == "RGB" and (values == values[..., :1]).all():
             values = values[..., 0]
-        elif picture.mode not in ("L", "P", "1", "I;16", "I;16B", "I"):
+        elif picture.mode not in ("L", "P", "1", *_WIDE):
             raise DataError(
                 f"{path} is a {picture.mode} picture, labels must be class ids, one channel (grey or palette PNG); "
                 "map its colours to ids and save it so",

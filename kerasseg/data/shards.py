@@ -7,7 +7,7 @@ in the tar each begins, so that they are read in any order; where there is none,
 import io
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -106,7 +106,9 @@ def load(data_dir: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
             if name == "test":
                 continue
             raise InputError(f"{data_dir} has no folder {name}; {LAYOUT}")
-        entries = [entry for tar in _tars(data_dir / name) for entry in (read_index(tar) or scan(tar))]
+        tars = _tars(data_dir / name)
+        _refuse_lost(data_dir, name, tars)
+        entries = [entry for tar in tars for entry in (read_index(tar) or scan(tar))]
         where: dict[str, Member] = {}
         for entry in entries:
             if entry.name in where:
@@ -116,6 +118,18 @@ def load(data_dir: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
         read = ShardReader(found, len(class_names), sizes=tuple(entry.size for entry in entries))
         splits[name] = Split(tuple(where), read, read.size_of)
     return class_names, splits
+
+
+def _refuse_lost(data_dir: Path, split: str, tars: Sequence[Path]) -> None:
+    """Raises InputError where there are fewer tars than were written."""
+    stored = files.read_json(data_dir / CLASSES) if (data_dir / CLASSES).is_file() else {}
+    written = stored.get("tars", {}).get(split) if isinstance(stored, dict) else None  # others than ours say nothing of it
+    if written is not None and len(tars) != written:
+        raise DataError(
+            f"{data_dir / split} holds {len(tars)} tars, and {CLASSES} says that {written} were written; fetch them again, or "
+            'take "tars" out of it',
+            kind="pairs",
+        )
 
 
 def has_fixed_classes(data_dir: Path) -> bool:
@@ -148,6 +162,12 @@ def _tars(folder: Path) -> list[Path]:
     found = [path for path in there if path.suffix.lower() == ".tar"]
     if not found:
         raise InputError(f"{folder} holds no .tar; {LAYOUT}")
+    alone = [path.name for path in there if path.suffix == ".json" and path.with_suffix(".tar") not in found]
+    if alone:
+        raise DataError(
+            f"{folder} holds {pairing.named(alone)} and not the tar beside it; fetch that again, or remove the .json",
+            kind="pairs",
+        )
     return found
 
 
@@ -211,6 +231,10 @@ def scan(tar: Path) -> list[Entry]:
                     by_key[key][suffix.lower()] = Member(tar, one.name, one.offset_data, one.size, one.chksum)
                     if one.offset_data + one.size > tar.stat().st_size:
                         raise tarfile.ReadError("unexpected end of data")
+            with tar.open("rb") as file:
+                file.seek(-tarfile.BLOCKSIZE, 2)
+                if file.read() != bytes(tarfile.BLOCKSIZE):
+                    raise tarfile.ReadError("no end mark: it was cut, or something was put behind it")
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{tar} cannot be read as a tar ({error}); fetch or write it again", kind="unreadable") from None
     if not by_key:

@@ -13,6 +13,7 @@ from kerasseg.errors import InputError
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp")
 RATE = Fraction(25)  # frames a second, of a video that says none
+CLOCK = 90_000  # a second, of what is written: what MPEG counts in
 
 
 class Reader:
@@ -45,18 +46,28 @@ class Reader:
         self.rate = Fraction(self._stream.average_rate or RATE)
         self.frames = int(self._stream.frames)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Frames (H, W, 3) uint8.
+    def __iter__(self) -> Iterator[tuple[Fraction, np.ndarray]]:
+        """The seconds at which a frame is shown, from the first on, and the frame (H, W, 3) uint8.
 
         Raises:
-            InputError: the file ends in the middle, or is damaged.
+            InputError: the file ends in the middle, is damaged, or holds no frame.
         """
+        first, at, step = None, Fraction(0), 1 / self.rate
         try:
             for frame in self._container.decode(self._stream):
                 pixels = frame.to_ndarray(format="rgb24")
-                yield np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))) if frame.rotation else pixels
+                if frame.pts is None or frame.time_base is None:  # a raw stream knows no times
+                    at = Fraction(0) if first is None else at + step
+                    first = first or Fraction(0)
+                else:
+                    shown = frame.pts * frame.time_base
+                    first = shown if first is None else first
+                    at = shown - first
+                yield at, np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))) if frame.rotation else pixels
         except (OSError, ValueError) as error:  # PyAV's errors are one or the other
             raise InputError(f"{self.name} cannot be decoded to its end ({error}); save it again") from error
+        if first is None:
+            raise InputError(f"{self.name} holds no frame that can be decoded; save it again")
 
     def close(self) -> None:
         """Lets go of the file or camera."""
@@ -75,7 +86,7 @@ class Writer:
         """
         self._container: Any = _pyav().open(str(path), "w", format="mp4")
         self._stream: Any = None
-        self._rate = rate
+        self._rate, self._last = rate, -1
 
     def __enter__(self) -> "Writer":
         return self
@@ -85,8 +96,16 @@ class Writer:
             self._container.mux(self._stream.encode())
         self._container.close()
 
-    def add(self, pixels: np.ndarray) -> None:
-        """Writes a frame (H, W, 3) uint8, of the size of the first."""
+    def add(self, pixels: np.ndarray, *, at: Fraction) -> None:
+        """Writes a frame.
+
+        Args:
+            pixels: (H, W, 3) uint8.
+            at: Seconds from the first frame to this one.
+
+        Raises:
+            InputError: it is of another size than the first.
+        """
         av = _pyav()
         height, width = pixels.shape[:2]
         pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -94,7 +113,16 @@ class Writer:
             self._stream = self._container.add_stream("libx264", rate=self._rate, options={"crf": "18"})
             self._stream.height, self._stream.width = pixels.shape[:2]
             self._stream.pix_fmt = "yuv420p"
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            self._stream.codec_context.time_base = Fraction(1, CLOCK)
+        if pixels.shape[:2] != (self._stream.height, self._stream.width):
+            raise InputError(
+                f"a frame is {height}x{width} pixels and the first is {self._stream.height}x{self._stream.width}: one overlay "
+                "cannot hold both; split the video there, or leave overlay out of --save"
+            )
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        self._last = max(round(at * CLOCK), self._last + 1)
+        frame.pts, frame.time_base = self._last, Fraction(1, CLOCK)
+        self._container.mux(self._stream.encode(frame))
 
 
 def is_video(path: Path) -> bool:

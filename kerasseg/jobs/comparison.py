@@ -16,10 +16,13 @@ from kerasseg.models.macs import count_macs
 from kerasseg.reports import comparison, pages, plots
 from kerasseg.reports.comparison import APART, RECIPES
 from kerasseg.run import origin, sidecar, trained
-from kerasseg.run.directory import Run, open_run
+from kerasseg.run.directory import Run, open_run, refuse_as_output
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
+from kerasseg.training import backends
 
+CLASSES = "classes.svg"
+WRITTEN = ("compare.json", "compare.md", "compare.csv", "compare.html", "tradeoffs.svg", "pictures.png", CLASSES)
 Log = Callable[[str], None]
 
 
@@ -65,6 +68,8 @@ def compare(
             same settings, a file that was made from other weights, or runs that do not fit `earlier`.
     """
     settings, output = settings or CompareSettings(), Path(output_dir)
+    refuse_as_output(output)
+    before = _written_before(output)
     known = files.read_json(earlier) if earlier else None
     runs = _read(workdirs)
     dataset, differences = origin.load_data(
@@ -72,24 +77,48 @@ def compare(
     )  # fmt: skip
     split = dataset.split("val")
     groups = _groups(runs)
-    report = _report(runs, groups, split, log) | {"other_data": differences}
+    pair = _pair([group[0].run.config.model for group in groups], settings, log)
+    written = [name for name in WRITTEN if pair or name != CLASSES]
+    files.refuse_to_replace([output / name for name in written if name not in before], command="kerasseg compare")
+    if differences:
+        runs = [_scored_again(one, split, log) for one in runs]
+        groups = _groups(runs)
+    report = _report(runs, groups, split, log) | {"other_data": differences, "files": written}
+    names = comparison.labels(report["rows"])
     if known is None:
         _time(report["rows"], [group[0] for group in groups], settings, log)
     else:
-        report = comparison.join(known, report)
-    again = (output / "compare.json").is_file()
+        report = comparison.join(known, report) | {"files": written}
     files.write_json(output / "compare.json", report)
     files.write_text(output / "compare.md", comparison.markdown(report))
     files.write_text(output / "compare.csv", comparison.table_csv(report))
-    with_classes = _draw(report, output, settings, log)
-    if again and not with_classes:
-        (output / "classes.svg").unlink(missing_ok=True)  # of the comparison before
+    _draw(report, output, pair)
+    for name in before - set(written):
+        (output / name).unlink(missing_ok=True)
     rows = _segmented([group[0] for group in groups], split, settings.pictures)
-    names = [group[0].run.config.model for group in groups]
     plots.segmented(rows, names=names, class_names=runs[0].run.class_names, path=output / "pictures.png")
-    _page(report, output, with_classes=with_classes)
+    _page(report, output, with_classes=bool(pair))
     log(f"wrote compare.html, .md, .csv and .json and the figures to {output}")
     return report
+
+
+def _written_before(output: Path) -> set[str]:
+    """Names of what a comparison left in a folder; none where there is none."""
+    path = output / WRITTEN[0]
+    if not path.exists():
+        return set()
+    files.refuse_to_replace([path], told_by=path, keys=("shared_settings", "rows"), command="kerasseg compare")
+    return set(files.read_json(path).get("files", WRITTEN)) & set(WRITTEN)
+
+
+def _scored_again(one: Finished, split: Split, log: Log) -> Finished:
+    """A run with the scores of its best weights on other data, of which its own report knows nothing."""
+    together = backends.scored_together(one.run.eval_size, one.run.num_classes, pictures=len(split))
+    log(f"scoring {one.path} on {len(split)} pictures")
+    predict = trained.predictor(trained.load_trained(one.run, batch_size=together))
+    found = evaluate(predict, split, class_names=one.run.class_names, size=one.run.eval_size, together=together)
+    history = [{**epoch, "val_miou": None} for epoch in one.report["history"]]
+    return Finished(one.run, one.report | {"scores": found.to_json(), "history": history})
 
 
 def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
@@ -131,12 +160,16 @@ def _report(runs: Sequence[Finished], groups: Sequence[list[Finished]], split: S
     rows = [_row(group, split, log) for group in groups]
     for row in rows:
         row["change"] = row["parameters"] / rows[0]["parameters"] - 1
-    common, *others = (config.for_report(one.run.config) for one in runs)
-    shared = {k: v for k, v in common.items() if all(other[k] == v for other in others)}
+    every = [config.for_report(one.run.config) for one in runs]
+    shared = {k: v for k, v in every[0].items() if all(other[k] == v for other in every)}
+    for row, group in zip(rows, groups, strict=True):
+        of_row = config.for_report(group[0].run.config)
+        row["settings"] = {k: v for k, v in of_row.items() if k not in (*shared, *APART, "model")}
     return {
         "dataset": runs[0].run.config.dataset,
         "split": "val",
         "pictures": len(split),
+        "data": (runs[0].run.data or {}).get("val"),
         "selection": "best evaluated epoch by val mIoU, of QAT too",
         "shared_settings": shared,
         "rows": rows,
@@ -206,16 +239,20 @@ def _time(rows: list[dict], runs: list[Finished], settings: CompareSettings, log
             row["files"][recipe]["arena"] = runtime.measure_arena(path.read_bytes()).to_json()
 
 
-def _draw(report: dict, output: Path, settings: CompareSettings, log: Log) -> bool:
-    """The figures about numbers; returns whether there is one of the pair's classes."""
+def _pair(models: Sequence[str], settings: CompareSettings, log: Log) -> tuple[str, ...]:
+    """The two models whose classes are shown; none where not both are among the runs."""
+    if len(settings.pair) == 2 and set(settings.pair) <= set(models):
+        return settings.pair
+    log(f"no {CLASSES}: --pair names {' and '.join(settings.pair)}, and not both are among the runs")
+    return ()
+
+
+def _draw(report: dict, output: Path, pair: tuple[str, ...]) -> None:
+    """The figures about numbers."""
     plots.tradeoffs(comparison.tradeoffs(report), path=output / "tradeoffs.svg")
     by_model = {row["model"]: row for row in reversed(report["rows"])}
-    pair = [by_model[name] for name in settings.pair if name in by_model]
-    if len(pair) == 2:
-        plots.class_iou([(row["model"], comparison.class_means(row)) for row in pair], path=output / "classes.svg")
-    else:
-        log(f"no classes.svg: --pair names {' and '.join(settings.pair)}, and not both are among the runs")
-    return len(pair) == 2
+    if pair:
+        plots.class_iou([(name, comparison.class_means(by_model[name])) for name in pair], path=output / CLASSES)
 
 
 def _page(report: dict, output: Path, *, with_classes: bool) -> None:

@@ -17,7 +17,7 @@ from kerasseg.lite import isolation
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.lite.input_range import UNKNOWN, Understood, understand
 from kerasseg.lite.picture_input import open_batch, picture_input
-from kerasseg.mcu import boards, firmware, measurement, names, operators, plan, runtime
+from kerasseg.mcu import boards, ethos, firmware, measurement, names, operators, plan, runtime
 from kerasseg.mcu.measurement import Inputs
 from kerasseg.reports import pages, plots
 from kerasseg.run import origin, sidecar
@@ -67,6 +67,8 @@ def export(
     names.check_name(request.name)
     if settings.board:
         boards.fit(settings.board, flash_bytes=0, arena_bytes=0)  # refuses an unknown one before anything takes time
+    for accelerator in settings.accelerator:
+        ethos.check(accelerator)
     run = open_run(workdir) if workdir else None
     story = sidecar.hold_against(path, run)
     known = story or run

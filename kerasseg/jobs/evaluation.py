@@ -36,12 +36,15 @@ def evaluate(
         log: Gets a line a stage.
 
     Raises:
-        InputError: no trained run, no such split, other data, pictures that cannot be read, or a run directory as
-            `output_dir`.
+        InputError: no trained run, no such split, other data, pictures that cannot be read, or an `output_dir` that is a
+            run directory or has somebody else's files.
     """
     run = open_run(workdir)
     output = Path(output_dir or run.directory.path / f"evaluate_{split}")
     refuse_as_output(output)
+    written = [output / name for name in ("report.json", "confusion.png", "examples.png")]
+    keys = {"split", "size", "scores", "other_data"}
+    files.refuse_to_replace(written, command="kerasseg evaluate", told_by=written[0], keys=keys)
     dataset, differences = origin.load_data(run, splits=[split], data_dir=data_dir, other_data=other_data, log=log)
     examples = dataset.split(split)
     together = backends.scored_together(run.eval_size, run.num_classes, pictures=len(examples))
@@ -56,11 +59,11 @@ def evaluate(
         "other_data": differences,
         **provenance(),
     }
-    files.write_json(output / "report.json", report)
-    plots.confusion(scores, path=output / "confusion.png")
+    files.write_json(written[0], report)
+    plots.confusion(scores, path=written[1])
     shown = list(examples.examples(examples.evenly(EXAMPLES)))
     all_preds = segment_all(predict, (e.image for e in shown), size=run.eval_size, together=together)
     rows = [(e.image, e.labels, preds) for e, preds in zip(shown, all_preds, strict=True)]
-    plots.sheet(rows, class_names=run.class_names, path=output / "examples.png")
+    plots.sheet(rows, class_names=run.class_names, path=written[2])
     log(f"wrote report.json, confusion.png and examples.png to {output}")
     return scores

@@ -14,8 +14,10 @@ from kerasseg.data.datasets import Dataset
 from kerasseg.data.health import Health
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.tally import Tally
+from kerasseg.errors import InputError
 from kerasseg.reports import coloring, pages
 from kerasseg.reports.pages import Shown
+from kerasseg.run.directory import refuse_as_output
 
 OVERLAYS = 24  # on the page
 SUSPICIOUS = 12
@@ -41,19 +43,25 @@ def inspect(
         progress: Gets how many pictures are done, and of how many.
 
     Raises:
-        InputError: no such data set, or nothing that can be read as one.
+        InputError: no such data set, nothing that can be read as one, or an `output_dir` in it or with somebody else's files.
     """
+    written = [Path(output_dir) / name for name in ("inspect.json", "inspect.html")] if output_dir else []
+    if written:
+        refuse_as_output(output_dir)
+        if data_dir and Path(output_dir).resolve().is_relative_to(Path(data_dir).resolve()):
+            raise InputError(f"--output_dir={output_dir} lies in the data set {data_dir}; give a folder outside of it")
+        keys = {"dataset", "findings"}
+        files.refuse_to_replace(written, command="kerasseg inspect", told_by=written[0], keys=keys)
     loaded = datasets.load_dataset(dataset, data_dir=data_dir)
     tallies = {}
     for name, split in loaded.splits.items():
         log(f"reading {len(split)} {name} examples of {dataset}")
         tallies[name] = tally.count(split, progress=progress)
     found = health.examine(loaded, tallies, data_dir=data_dir)
-    if output_dir:
-        folder = Path(output_dir)
-        files.write_json(folder / "inspect.json", found.to_json())
-        files.write_text(folder / "inspect.html", _page(loaded, found, size))
-        log(f"wrote inspect.json and inspect.html to {folder}")
+    if written:
+        files.write_json(written[0], found.to_json())
+        files.write_text(written[1], _page(loaded, found, size))
+        log(f"wrote inspect.json and inspect.html to {output_dir}")
     return found
 
 

@@ -178,6 +178,8 @@ class _Work:
         try:
             with ExitStack() as opened:
                 yield from self._frames(source, reader, opened)
+            if "overlay" in self.settings.save:
+                self.written.append(self.folder / f"{source.name}_overlay.mp4")
         finally:
             reader.close()
 
@@ -188,12 +190,11 @@ class _Work:
             path = self.folder / f"{source.name}_overlay.mp4"
             temporary = opened.enter_context(files.replacing(path))
             overlays = opened.enter_context(Writer(temporary, rate=reader.rate / settings.every))
-            self.written.append(path)
         try:
-            for number, image in itertools.islice(enumerate(reader), 0, stop, settings.every):
+            for number, (at, image) in itertools.islice(enumerate(reader), 0, stop, settings.every):
                 ids = self._segment(image)
                 if overlays is not None:
-                    overlays.add(coloring.overlay(image, ids, self.names))
+                    overlays.add(coloring.overlay(image, ids, self.names), at=at)
                 name = f"{source.name}/{number:06}"
                 picture = self.folder / f"{name}.png"
                 if "json" in settings.save:

@@ -50,8 +50,11 @@ def report(
             a check.json there that is not of all of val.
     """
     run = open_run(workdir)
+    page = Path(output or run.directory.page)
+    if page != run.directory.page and page.exists() and not (page.is_file() and pages.is_page(page)):
+        files.refuse_to_replace([page], command="kerasseg report")
     with locked(run.directory.path):  # nothing trains there meanwhile
-        return _report(run, measure, exports, data_dir, Path(output or run.directory.page), log)
+        return _report(run, measure, exports, data_dir, page, log)
 
 
 def _report(run: Run, measure: bool, exports: Sequence[str | Path], data_dir: str, output: Path, log: Log) -> Path:
@@ -124,9 +127,11 @@ def _kept(path: Path, pictures: int, measure: bool, log: Log) -> dict[str, Any]:
         InputError: it is not of all of val, and another one would be written over it.
     """
     checked: dict[str, Any] = files.read_json(path) if path.is_file() else {}
-    if not checked or (checked.get("split"), checked.get("pictures")) == ("val", pictures):
+    others = checked.get("other_data")
+    if not checked or ((checked.get("split"), checked.get("pictures")) == ("val", pictures) and not others):
         return checked
     about = f"{checked['pictures']} pictures of {checked['split']}" if "split" in checked else "times alone, without --workdir"
+    about += " of other data" if others else ""
     if measure:
         raise InputError(f"{path} is of {about}, not of the {pictures} of val; move it, and report measures these")
     log(f"left out {path}, which is of {about}, not of the {pictures} of val")

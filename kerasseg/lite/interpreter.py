@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
+from kerasseg import grey
 from kerasseg.errors import InputError
 from kerasseg.lite.class_output import ClassOutput, class_output
 from kerasseg.lite.flatbuffer import Graph
@@ -154,10 +155,10 @@ def _loaded(content: bytes, name: str, *, kernels: str, threads: int) -> litert.
 
 
 def predictor(model: Segmenting) -> Callable[[np.ndarray], np.ndarray]:
-    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8."""
+    """Images (1, H, W, 3) uint8 -> class ids (1, H, W) uint8; InputError for what is none."""
 
     def predict(images: np.ndarray) -> np.ndarray:
-        model.set_image(images.astype(np.float32))
+        model.set_image(grey.check(images, channels=(3, 1)).astype(np.float32))
         model.invoke()
         return model.classes.ids(model.raw_output())
 

@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types, packer
 from flatbuffers.table import Table
 
+from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
 
 NAME = "TFLITE_METADATA"  # of the buffer, as readers look for it
@@ -33,10 +34,13 @@ def with_metadata(content: bytes, *, name: str, description: str, class_names: S
         class_names: One a class; go into labels.txt in a ZIP archive behind the flatbuffer, where MediaPipe looks.
 
     Raises:
-        InputError: it is no .tflite file.
+        InputError: it is no .tflite file, or the names are not as many as its logits, or not a line each.
     """
     graph = Graph(content)
     main = graph.model.subgraphs[0]
+    classes = graph.shape(int(main.outputs[0]))[-1]
+    if len(class_names) != classes or any(name.splitlines() != [name] for name in class_names):
+        raise InputError(f"{len(class_names)} class names were given for {classes} classes; give each one, of one line")
     height, width, channels = graph.shape(int(main.inputs[0]))[1:]
     is_float = graph.dtype(int(main.inputs[0])) == np.float32
     described = _described(name, description, (height, width), is_grey=channels == 1, is_float=is_float)

@@ -1,5 +1,6 @@
 """The class map that main.cc prints, read from a board's or an emulator's log."""
 
+import codecs
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,13 @@ from kerasseg.mcu.vectors import MARK
 # What a monitor writes before (times, levels) or behind (colours, a carriage return) is left out.
 _LINE = re.compile(rf"{MARK} (\w+)((?: [0-9a-f:]+)*);", re.ASCII)
 _RUN = re.compile(r"(\d+):(\d+)", re.ASCII)
+# What main.cc says, and no other program: before it has run the network, and of what came out.
+_BEFORE = re.compile(
+    r"FAIL: (the model has another schema|an operator is missing|AllocateTensors|input \d|the model did)[^\r\n\x1b]*"
+)
+_AFTER = r"the output is equal|output \d+ has|\d+ bytes of the output"
+_PASS = re.compile(rf"PASS: (?:{_AFTER})[^\r\n\x1b]*")
+_FAIL = re.compile(rf"FAIL: (?:{_AFTER})[^\r\n\x1b]*|{_BEFORE.pattern}")
 _AGAIN = "run it again and keep the whole log"
 
 
@@ -56,12 +64,14 @@ def read(content: bytes, *, file: str) -> ClassLog:
     Raises:
         InputError: there is no class map in it, it was cut, or characters were lost or changed on the way.
     """
-    lines = content.decode("utf-8", "replace").splitlines()
+    wide = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # PowerShell's redirections write it
+    lines = content.decode("utf-16" if wide else "utf-8", "replace").splitlines()
     begins = [i for i, line in enumerate(lines) if f"{MARK} begin" in line]
     if not begins:
-        failed = next((f" (it says {line[line.index('FAIL') :].strip()!r})" for line in lines if "FAIL:" in line), "")
+        failed = next((f" (it says {said[0]!r})" for line in lines if (said := _FAIL.search(line))), "")
         raise InputError(f"{file} holds no class map{failed}; compile main.cc with -DKERASSEG_PRINT_CLASS_MAP and run it again")
     found = list(_ours(lines, begins[-1], file))
+    _refuse_later(lines, begins[-1], file)
     heads = {line.kind: line.words for line in found if not line.kind.isdigit()}
     sizes = [int(word) for word in heads.get("begin", []) if word.isdecimal()]
     if len(sizes) != 3 or 0 in sizes or any(len(heads.get(name, [])) != 1 for name in ("vector", "model")):
@@ -74,6 +84,19 @@ def read(content: bytes, *, file: str) -> ClassLog:
         raise InputError(f"{file} is damaged: the class map's check sum is another than the board's; {_AGAIN}")
     values = np.frombuffer(ids, np.uint8).reshape(height, width)
     return ClassLog(values, num_classes, heads["vector"][0], heads["model"][0], *_beside(lines, begins))
+
+
+def _refuse_later(lines: Sequence[str], begin: int, file: str) -> None:
+    """Raises InputError where the board began once more after the last map, and gave none."""
+    said = 0
+    for number, line in enumerate(lines[begin:], start=begin + 1):
+        told = _PASS.search(line) or _FAIL.search(line)
+        said += told is not None
+        if told and (said > 1 or _BEFORE.search(line)):
+            raise InputError(
+                f"{file} ends with another run that printed no class map: {told[0]!r} at line {number}; run it again, and give "
+                "the log of that"
+            )
 
 
 def _ours(lines: Sequence[str], begin: int, file: str) -> Iterator[_Line]:
@@ -113,5 +136,5 @@ def _beside(lines: Sequence[str], begins: Sequence[int]) -> tuple[int | None, in
     """Microseconds, bytes of arena and verdict of the run whose map begins last."""
     before = "\n".join(lines[begins[-2] if len(begins) > 1 else 0 : begins[-1]])
     times, arenas = re.findall(r"time: (\d+) us a run", before), re.findall(r"arena: (\d+) bytes used", before)
-    verdicts = re.findall(r"(?:PASS|FAIL): [^\r\n\x1b]*", "\n".join(lines[begins[-1] :]))
+    verdicts = [found[0] for line in lines[begins[-1] :] if (found := _PASS.search(line) or _FAIL.search(line))]
     return (int(times[-1]) if times else None, int(arenas[-1]) if arenas else None, verdicts[0] if verdicts else "")

@@ -60,6 +60,14 @@ class Estimate:
         return f"{self.accelerator}: {self.npu_ms:.2f} ms estimated by Vela {self.version} at {self.clock_mhz:.0f} MHz, {left}"
 
 
+def check(accelerator: str) -> None:
+    """Raises InputError for an unknown accelerator, and where Vela is not installed."""
+    if accelerator not in ACCELERATORS:
+        raise InputError(f"accelerator {accelerator!r} is unknown; give one of {', '.join(ACCELERATORS)}")
+    if util.find_spec("ethosu") is None or util.find_spec("ethosu.vela") is None:
+        raise InputError("Vela is not installed; run pip install 'kerasseg[ethos]'")
+
+
 def compiled(content: bytes, *, accelerator: str) -> tuple[Estimate, bytes]:
     """Compiles a model with Vela in a folder of its own.
 
@@ -73,10 +81,7 @@ def compiled(content: bytes, *, accelerator: str) -> tuple[Estimate, bytes]:
     Raises:
         InputError: an unknown accelerator, Vela is not installed, or it fails or crashes.
     """
-    if accelerator not in ACCELERATORS:
-        raise InputError(f"accelerator {accelerator!r} is unknown; give one of {', '.join(ACCELERATORS)}")
-    if util.find_spec("ethosu") is None or util.find_spec("ethosu.vela") is None:
-        raise InputError("Vela is not installed; run pip install 'kerasseg[ethos]'")
+    check(accelerator)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(content)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "ModelSpec", "build_model", "get_spec", "list_models"]
 
+PRECISIONS = ("float32", "mixed_bfloat16")
+
 
 def list_models() -> list[str]:
     """Names that `build_model` accepts."""
@@ -44,7 +46,8 @@ def build_model(
         spec's `channels`, 3 in all but micro_grey_96, and s its `logits_stride`, 1 but in micro_*, edge_mini* and edge_plain.
 
     Raises:
-        InputError: an unknown name, a size that does not divide, or a number of classes that labels cannot have.
+        InputError: an unknown name, a size that does not divide, a number of classes that labels cannot have, or another
+            number or word that is none of the above.
     """
     import keras
 
@@ -54,6 +57,10 @@ def build_model(
     check_size(size, output_stride=spec.output_stride)
     if not 1 <= num_classes <= 255:
         raise InputError(f"num_classes={num_classes} is out of range; give 1 to 255, one id of 256 is for unlabelled pixels")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision={precision!r} is unknown; give one of {', '.join(PRECISIONS)}")
+    if not 0 <= bn_momentum < 1 or (batch_size is not None and batch_size < 1):
+        raise InputError(f"bn_momentum={bn_momentum}, batch_size={batch_size}: give at least 0 and less than 1, and 1 or more")
     # Everything here is float32 and channels last, whatever keras.json says; what is built from the model later is, too.
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")

@@ -6,6 +6,7 @@ The only module that knows the layer names of `keras.applications.MobileNetV3Lar
 import functools
 import random
 import re
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -251,7 +252,9 @@ def _read_keras(spec: ModelSpec, source: str) -> dict[str, np.ndarray]:
             weights="imagenet" if source == "imagenet" else None,
         )  # fmt: skip
         if source != "imagenet":
-            reference.load_weights(source)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras' about layers that stay as they are, of a file that is refused
+                reference.load_weights(source)
     except Exception as error:  # get_file and h5py raise bare Exception, OSError, ValueError, KeyError
         reason = " ".join(str(error).split())[:200]
         if source == "imagenet":

@@ -12,6 +12,7 @@ RECIPES = ("float32", "int8", "int8_qat")
 SETTINGS = ("size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "class_weights", "dice_weight")
 COSTS = ("million parameters", "GMAC", "int8 latency, ms")
 APART = ("seed", "data_dir", "cache_mib", "workers")  # settings in which runs of one row may differ
+IN_COLUMNS = ("eval_size", "channels")  # that stand in a column of their own
 PROVENANCE = ("versions", "cpu", "commit")
 SAME_ROW = ("model", "size", "output_stride", "weights", "epochs", "parameters")
 
@@ -39,17 +40,27 @@ def join(earlier: dict, report: dict) -> dict:
         raise InputError("the earlier comparison is not one; give a compare.json that kerasseg.compare wrote")
     for what, there, here in (
         *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
+        ("classes", *(", ".join(_class_names(one)) for one in (earlier, report))),
+        ("validation pictures", *(one.get("data") for one in (earlier, report))),
+        ("other data", *("; ".join(one.get("other_data", [])) or "no other data" for one in (earlier, report))),
         ("holdout", *(one["shared_settings"].get("holdout", "") for one in (earlier, report))),
-        *((name, value, report["shared_settings"].get(name)) for name, value in earlier["shared_settings"].items()),
     ):
-        if there != here and what not in (*APART, "precision"):  # not every CPU can train in bfloat16
+        if there != here and None not in (there, here):  # the list of pictures is newer than some comparisons
             raise InputError(
-                f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs that differ in the seed"
+                f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs on the same data"
             )
     rows = [row | {"seeds": [*row["seeds"]]} for row in earlier["rows"]]
     joined = [*earlier.get("joined", [])]
     for new in report["rows"]:
-        same = [row for row in rows if all(row[name] == new[name] for name in SAME_ROW)]
+        alike = [row for row in rows if all(row[name] == new[name] for name in SAME_ROW)]
+        asked = report["shared_settings"] | new.get("settings", {})
+        differing = [_different(earlier["shared_settings"] | row.get("settings", {}), asked) for row in alike]
+        same = [row for row, different in zip(alike, differing, strict=True) if not different]
+        if alike and not same:
+            what, there, here = differing[0]
+            raise InputError(
+                f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs that differ in the seed"
+            )
         if len(same) != 1:
             settings = ", ".join(f"{name} {new[name]}" for name in SAME_ROW[1:])
             raise InputError(
@@ -66,6 +77,39 @@ def join(earlier: dict, report: dict) -> dict:
                 | {name: report[name] for name in PROVENANCE}
             )
     return earlier | {"rows": rows, "joined": joined}
+
+
+def _class_names(report: dict) -> list[str]:
+    return report["rows"][0]["seeds"][0].get("float", {}).get("class_names", [])
+
+
+def _different(there: dict, asked: dict) -> tuple:
+    """The first setting, with both values, in which two runs differ that are no seeds of one row; empty where there is none.
+
+    A setting that one of them does not know is newer than it, or differed among its rows before a row kept its own.
+    """
+    for name in there.keys() & asked.keys() - {*APART, "precision"}:  # not every CPU can train in bfloat16
+        if there[name] != asked[name]:
+            return name, there[name], asked[name]
+    return ()
+
+
+def labels(rows: Sequence[dict]) -> list[str]:
+    """What each row is called: its model and, where several rows have that, the settings in which they differ."""
+    found = []
+    for row in rows:
+        others = [other.get("settings", {}) for other in rows if other["model"] == row["model"]]
+        told = [
+            f"{name} {_told(value)}"
+            for name, value in row.get("settings", {}).items()
+            if name not in IN_COLUMNS and any(other.get(name) != value for other in others)
+        ]
+        found.append(", ".join([row["model"], *told]))
+    return found
+
+
+def _told(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value) if value != "" else "none"
 
 
 def class_means(row: dict) -> dict:
@@ -97,6 +141,7 @@ def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     weights: dict[str, list[str]] = {}
     for row in rows:
         weights.setdefault(row["weights"], []).append(f"`{row['model']}`")
+    weights = {source: list(dict.fromkeys(models)) for source, models in weights.items()}
     sources = "; ".join(f"`{source}` for {', '.join(models)}" for source, models in weights.items())
     held = f" (held out by '{settings['holdout']}')" if settings.get("holdout") else ""
     text = (
@@ -109,6 +154,8 @@ def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     backends = sorted({row["backend"] for row in rows} - {""})
     text += f" ({', '.join([*backends, settings.get('precision', '')]).strip(', ')})." if backends else "."
     over = {seed["float"].get("miou_over", "") for row in rows for seed in row["seeds"]}
+    if report.get("other_data"):
+        text += f" Scored on other data than the runs were trained on: {'; '.join(report['other_data'])}."
     if any("no pixel" in one for one in over):
         text += f" Float mIoU is over {' or '.join(sorted(over - {''}))}."
     if timing:
@@ -120,7 +167,10 @@ def table(report: dict) -> tuple[tuple[str, ...], list[list[str]], str]:
     if report.get("joined"):
         seeds = ", ".join(f"{one['seed']} of `{one['model']}` ({one['precision']}, {one['cpu']})" for one in report["joined"])
         text += f" Joined later, scored and not timed: seed {seeds}."
-    return columns, [_cells(row, rows[0], with_last=_knows_last(report)) for row in rows], text
+    cells = [_cells(row, rows[0], with_last=_knows_last(report)) for row in rows]
+    for line, row, label in zip(cells, rows, labels(rows), strict=True):
+        line[0] += label.removeprefix(row["model"])
+    return columns, cells, text
 
 
 def _knows_last(report: dict) -> bool:
@@ -158,9 +208,9 @@ def _cells(row: dict, first: dict, *, with_last: bool) -> list[str]:
 def table_csv(report: dict) -> str:
     """A line a row, numbers as they are: bytes, milliseconds, shares 0..1; empty where something was not measured."""
     lines = []
-    for row in report["rows"]:
+    for row, label in zip(report["rows"], labels(report["rows"]), strict=True):
         files = row.get("files", {})
-        line = {"model": row["model"], "height": row["size"][0], "width": row["size"][1], "weights": row["weights"]}
+        line = {"model": label, "height": row["size"][0], "width": row["size"][1], "weights": row["weights"]}
         line |= {"parameters": row["parameters"], "macs": row["macs"]["total"], "seeds": len(row["seeds"])}
         for recipe in ("float", *RECIPES[1:]):
             shares = mious(row, recipe)
@@ -185,10 +235,10 @@ def tradeoffs(report: dict) -> dict[str, list[tuple[str, float, float]]]:
     Parameters and GMAC stand beside float's mIoU, latency beside that of the int8 file that has it: the better of PTQ and QAT.
     """
     found: dict[str, list[tuple[str, float, float]]] = {cost: [] for cost in COSTS}
-    for row in report["rows"]:
+    for row, label in zip(report["rows"], labels(report["rows"]), strict=True):
         miou = statistics.mean(mious(row, "float"))
-        found[COSTS[0]].append((row["model"], row["parameters"] / 1e6, miou))
-        found[COSTS[1]].append((row["model"], row["macs"]["total"] / 1e9, miou))
+        found[COSTS[0]].append((label, row["parameters"] / 1e6, miou))
+        found[COSTS[1]].append((label, row["macs"]["total"] / 1e9, miou))
         int8 = [
             (statistics.mean(mious(row, recipe)), row["files"][recipe]["latency"]["median_ms"])
             for recipe in RECIPES[1:]
@@ -196,7 +246,7 @@ def tradeoffs(report: dict) -> dict[str, list[tuple[str, float, float]]]:
         ]
         if int8:
             score, median_ms = max(int8)
-            found[COSTS[2]].append((row["model"], median_ms, score))
+            found[COSTS[2]].append((label, median_ms, score))
     return found
 
 

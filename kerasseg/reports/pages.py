@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -20,6 +21,12 @@ from kerasseg.reports import comparison
 WIDTH = 320  # pixels of a picture on a page
 MATRIX = 30  # classes; a confusion matrix of more is no table that anybody reads
 PANELS = ("image", "labels", "prediction", "errors")
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that was made here."""
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="kerasseg">' in file.read(400)
 
 
 @dataclass(frozen=True)

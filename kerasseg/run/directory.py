@@ -142,7 +142,8 @@ def refuse_as_output(folder: str | Path) -> None:
 
 def _settings(run: Run) -> dict[str, Any]:
     """All that has to be the same, for a training to be gone on with."""
-    return {key: value for key, value in config_lib.to_json(run.config).items() if key not in HARMLESS} | {
+    config = config_lib.absolute(run.config)  # those of earlier versions kept paths as they were given
+    return {key: value for key, value in config_lib.to_json(config).items() if key not in HARMLESS} | {
         "eval_size as it came to be": list(run.eval_size)
     }
 

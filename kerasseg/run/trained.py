@@ -1,6 +1,7 @@
 """A trained model out of its run directory, and as the callable that is scored."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kerasseg.errors import InputError
 from kerasseg.logits import class_ids, refuse_not_finite
 from kerasseg.models import build_model
 from kerasseg.run import checkpoint
-from kerasseg.run.directory import Run
+from kerasseg.run.directory import Run, RunDir, open_run
 
 
 def load_trained(
@@ -69,7 +70,9 @@ def load_weights(model: keras.Model, path: Path) -> None:
         InputError: the file is missing, cannot be read, is of another model, or holds a number that is not finite.
     """
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras' about layers that stay as they are, of a file that is refused
+            model.load_weights(path)
     except Exception as error:  # h5py and Keras raise OSError, ValueError and KeyError
         reason = " ".join(str(error).split())[:200]
         raise InputError(
@@ -78,16 +81,29 @@ def load_weights(model: keras.Model, path: Path) -> None:
     checkpoint.refuse_not_finite(model, source=str(path))
 
 
+def tell_of_classes(path: Path, class_names: Sequence[str], log: Callable[[str], None]) -> None:
+    """Says which classes weights were trained on, where the run directory around them knows that and they are others."""
+    if not RunDir(path.parent).config.is_file():
+        return
+    theirs = open_run(path.parent).class_names
+    if theirs != tuple(class_names):
+        log(f"{path} was trained on the classes {', '.join(theirs)}: its logits are where {', '.join(class_names)} begin")
+
+
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Images (N, H, W, 3) uint8 -> class ids (N, H, W) uint8, by the largest logit; a network that takes grey is shown theirs.
 
     N is at most the model's own batch size, if that is fixed; fewer are filled up with the first, so that it is compiled once.
     Where the logits are of the images' size, the largest is found in the compiled network: one byte a pixel leaves the device.
-    It is compiled at the first call: make one predictor, not one a score.
+    It is compiled at the first call: make one predictor, not one a score. It raises InputError for pictures that are none, more
+    of them than it takes, and logits that are not finite.
     """
     batch_size, *_, channels = model.input.shape
 
     def taken(images: np.ndarray) -> np.ndarray:
+        grey.check(images, channels=(3, channels))
+        if batch_size and len(images) > batch_size:
+            raise InputError(f"{len(images)} pictures were given to a network of {batch_size}; give that many at a time")
         missing = max(0, (batch_size or 0) - len(images))
         return grey.fitted(np.concatenate([images, images[:1].repeat(missing, 0)]), channels).astype(np.float32)
 

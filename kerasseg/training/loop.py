@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
+from kerasseg import config as config_lib
 from kerasseg.config import TrainConfig
 from kerasseg.data import pipeline
 from kerasseg.data.workers import Workers
@@ -44,8 +45,7 @@ def train(
     Raises:
         InputError: bad settings or data, another run in `workdir`, or a loss that is not finite.
     """
-    data_dir, teacher = (str(Path(folder).resolve()) if folder else "" for folder in (config.data_dir, config.teacher))
-    config = dataclasses.replace(config, data_dir=data_dir, teacher=teacher)
+    config = config_lib.absolute(config)
     path = Path(workdir)
     with contextlib.ExitStack() as while_it_lasts:
         with hosts.together("opening the run"):
@@ -92,6 +92,7 @@ class _Training:
             self.record = Record(run, self.val_split, log)
         if not self.resumes:
             if config.init_weights:
+                trained.tell_of_classes(Path(config.init_weights), run.class_names, log)
                 trained.load_weights(fast, Path(config.init_weights))
             else:
                 backbone.load_weights(fast, run.spec, source=config.backbone_weights)

@@ -164,3 +164,29 @@ def test_ids_outside_the_classes_are_named_and_counted():
     with pytest.raises(ValueError, match=r"x.png has class ids 7 \(2 pixels\), 9 \(1 pixels\); accepted are 0..2 and 255"):
         pictures.check_ids(labels, 3, source="x.png")
     pictures.check_ids(labels[:1, :2], 3, source="x.png")
+
+
+def _deep_png(path, values):
+    """A PNG of 16 bits a channel, which Pillow does not write; values (H, W, C) uint16."""
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    content = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    return path
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_16_bits_in_several_channels_are_refused(tmp_path, channels):
+    """Pillow keeps the upper byte of each: of class ids 0, of a picture of 10 bits next to nothing."""
+    values = np.full((4, 5, channels), 3, np.uint16)
+    values[..., 3:] = 65535
+    values[..., 1:] = 65535 if channels == 2 else values[..., 1:]
+    path = _deep_png(tmp_path / "deep.png", values)
+    with pytest.raises(ValueError, match="deep.png has 16 bits a channel; images must have 8"):
+        pictures.read_image(path)
+    with pytest.raises(ValueError, match="deep.png has 16 bits in each of several channels; labels must be class ids"):
+        pictures.read_labels(path)

@@ -169,3 +169,22 @@ def test_shards_are_read_by_other_processes(packed):
     np.testing.assert_array_equal(image, expected[0])
     np.testing.assert_array_equal(labels, expected[1])
     assert isinstance(split.read, shards.ShardReader)
+
+
+def test_a_tar_that_is_not_there_any_more_is_missed(packed):
+    root, *_ = packed
+    tar = root / "train" / "00001.tar"
+    content = tar.read_bytes()
+    tar.unlink()
+    with pytest.raises(InputError, match="train holds 00001.json and not the tar beside it; fetch that again"):
+        _load(root)
+    shards.index_of(tar).unlink()
+    with pytest.raises(InputError, match="train holds 1 tars, and classes.json says that 2 were written; fetch them again"):
+        _load(root)
+    # Cut between two examples: what is left would be a tar to every reader.
+    tar.write_bytes(content)
+    with tarfile.open(tar) as opened:
+        tar_end = opened.getmembers()[2].offset
+    tar.write_bytes(content[:tar_end])
+    with pytest.raises(InputError, match="00001.tar cannot be read as a tar .no end mark: it was cut"):
+        _load(root)

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,9 @@ def test_what_is_written_is_read(tmp_path):
     reader = video.Reader(write_video(tmp_path / "a.mp4", frames))
     assert reader.rate == 10
     assert reader.frames == 4
-    found = list(reader)
+    times, found = zip(*reader, strict=True)
     reader.close()
+    assert times == tuple(Fraction(i, 10) for i in range(4))
     assert [frame.shape for frame in found] == [(34, 48, 3)] * 4
     for before, after in zip(frames, found, strict=True):
         assert abs(float(after.mean()) - before.mean()) < 3
@@ -34,7 +37,7 @@ def test_a_turned_video_is_read_upright(tmp_path):
         container.mux(stream.encode())
     _turn_clockwise(path)
     reader = video.Reader(path)
-    first = next(iter(reader))
+    _, first = next(iter(reader))
     reader.close()
     assert first.shape == (64, 32, 3)
     assert first[:28].mean() > 230

@@ -12,6 +12,7 @@ from flatbuffers.table import Table
 from PIL import Image
 
 from kerasseg import jobs
+from kerasseg.errors import InputError
 from kerasseg.jobs import ConversionSettings
 from kerasseg.lite import flatbuffer, inspection, metadata, retyping
 from kerasseg.mcu import runtime
@@ -100,3 +101,10 @@ def test_mediapipe_takes_our_files_as_they_are(short_run, short_int8, tmp_path):
         for path in pictures:
             ids = predictor.predict(np.asarray(Image.open(path))[None])[0]
             np.testing.assert_array_equal(np.load(f"{path}.npy"), ids)
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b", "c", "d"), ("a", "b\nc", "d"), ("a", "", "b")])
+def test_names_that_are_not_one_a_class_are_refused(names):
+    content = as_float(network(keras.layers.Conv2D(3, 1)))
+    with pytest.raises(InputError, match="class names were given for 3 classes; give each one, of one line"):
+        metadata.with_metadata(content, name="net", description="A net.", class_names=names)

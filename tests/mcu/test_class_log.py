@@ -119,3 +119,26 @@ def test_a_class_that_the_model_has_not_is_damage():
     with pytest.raises(InputError, match="check sum"):
         class_log.read((head + body).encode(), file="log")
     assert class_log.read((head.replace(" 3;", " 4;") + body).encode(), file="log").verdict == ""
+
+
+def test_a_run_behind_the_last_map_is_no_pass(printed):
+    """The board began once more, and failed: what it printed before is not its result."""
+    for said in (
+        b"FAIL: AllocateTensors, for the reason above",
+        b"I (12) main: FAIL: 3 bytes of the output differ, by up to 1",
+    ):
+        with pytest.raises(InputError, match="log ends with another run that printed no class map: 'FAIL: "):
+            class_log.read(printed + b"\r\nESP-ROM:esp32s3\r\n" + said + b"\r\n", file="log")
+    # An earlier run that failed is over, and what other programs say is not ours.
+    heard = class_log.read(b"FAIL: AllocateTensors, for the reason above\n" + printed, file="log")
+    assert heard.verdict.startswith("PASS")
+    lines = printed.splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if line.startswith(b"PASS"))
+    noisy = b"".join([*lines[:place], b"wifi FAIL: no AP\n", *lines[place:], b"wifi PASS: an AP\n"])
+    assert class_log.read(noisy, file="log").verdict == heard.verdict
+
+
+def test_a_log_of_16_bit_characters_is_read(printed):
+    for order in ("utf-16-le", "utf-16-be"):
+        content = ("\ufeff" + printed.decode()).encode(order)
+        assert (class_log.read(content, file="log").ids == class_log.read(printed, file="log").ids).all()

@@ -166,3 +166,10 @@ def test_unknown_names_list_the_known():
     with pytest.raises(ValueError, match="unknown activation 'gelu'; known are hard_swish, swish, relu6, relu"):
         get_spec("tiny", activation="gelu")
     assert kerasseg.list_models()[0] == "v3large"
+
+
+@pytest.mark.parametrize("settings", [{"precision": "float16"}, {"bn_momentum": 5.0}, {"batch_size": 0}])
+def test_settings_that_are_none_of_a_network_are_refused(settings):
+    (name,) = settings
+    with pytest.raises(InputError, match=name):
+        build_model("edge_small", size=(64, 64), **settings)
