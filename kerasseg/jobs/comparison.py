@@ -77,7 +77,8 @@ def compare(
     )  # fmt: skip
     split = dataset.split("val")
     groups = _groups(runs)
-    pair = _pair([group[0].run.config.model for group in groups], settings, log)
+    earlier_rows = known.get("rows", []) if isinstance(known, dict) else []
+    pair = _pair([*(group[0].run.config.model for group in groups), *(row["model"] for row in earlier_rows)], settings, log)
     written = [name for name in WRITTEN if pair or name != CLASSES]
     files.refuse_to_replace([output / name for name in written if name not in before], command="kerasseg compare")
     if differences:

@@ -88,10 +88,9 @@ def _different(there: dict, asked: dict) -> tuple:
 
     A setting that one of them does not know is newer than it, or differed among its rows before a row kept its own.
     """
-    for name in there.keys() & asked.keys() - {*APART, "precision"}:  # not every CPU can train in bfloat16
-        if there[name] != asked[name]:
-            return name, there[name], asked[name]
-    return ()
+    apart = (*APART, "precision")  # not every CPU can train in bfloat16
+    names = (name for name in there if name in asked and name not in apart)
+    return next(((name, there[name], asked[name]) for name in names if there[name] != asked[name]), ())
 
 
 def labels(rows: Sequence[dict]) -> list[str]:
