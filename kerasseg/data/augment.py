@@ -50,8 +50,8 @@ def scale_crop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scales by a log-uniform factor and crops at a random place, in one sampling of the original pixels.
 
-    Both samplings use the same points: bilinear for the image, nearest for the labels, which are never mixed. A crop
-    that is larger than the scaled picture lies at random over it.
+    Both samplings use the same points: bilinear for the image, antialiased where it is made smaller, as pictures are that are
+    scored; nearest for the labels, which are never mixed. A crop that is larger than the scaled picture lies at random over it.
 
     Args:
         image: (H, W, 3) uint8.
@@ -70,24 +70,58 @@ def sampled(
     image: np.ndarray, labels: np.ndarray, *, size: tuple[int, int], scale: float, top: float, left: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The crop of `scale_crop` with a given scale, whose corner lies at a given place of the picture, in its pixels."""
-    # Pillow copies what it samples: of a large picture, only the rows and columns that the crop and its neighbours lie in.
-    rows, columns = (_window(*at) for at in zip((top, left), np.array(size) / scale, labels.shape, strict=True))
-    image, labels = image[rows, columns], labels[rows, columns]
-    # Pillow takes the input's (x, y) as an affine function of the output's, both counted from the corner of the picture.
-    affine = (1 / scale, 0, left - columns.start, 0, 1 / scale, top - rows.start)
+    # Pillow copies what it samples: of a large picture, only the pixels that the crop and the filter about it lie in.
+    step, reach = 1 / scale, _reach(scale)
+    rows = _Side.of(top, size[0], step, labels.shape[0], reach=reach)
+    columns = _Side.of(left, size[1], step, labels.shape[1], reach=reach)
+    window = np.pad(image[rows.window, columns.window], (rows.beyond, columns.beyond, (0, 0)), mode="edge")
+    box = (columns.start, rows.start, columns.end, rows.end)
+    cropped = np.asarray(Image.fromarray(window).resize(size[::-1], Image.Resampling.BILINEAR, box))
+    if rows.inside.all() and columns.inside.all():
+        return cropped, labels[np.ix_(rows.nearest, columns.nearest)]
+    inside = rows.inside[:, None] & columns.inside
+    return (
+        np.where(inside[..., None], cropped, np.uint8(PAD_VALUE)),
+        np.where(inside, labels[np.ix_(rows.nearest, columns.nearest)], np.uint8(IGNORE_LABEL)),
+    )
 
-    def sample(pixels: np.ndarray, method: Image.Resampling, outside: int | tuple[int, ...]) -> np.ndarray:
-        picture = Image.fromarray(pixels)
-        return np.asarray(picture.transform(size[::-1], Image.Transform.AFFINE, affine, method, fillcolor=outside))
 
-    cropped = sample(image, Image.Resampling.BILINEAR, (PAD_VALUE,) * 3)
-    return cropped, sample(labels, Image.Resampling.NEAREST, IGNORE_LABEL)
+class _Side(NamedTuple):
+    """Rows or columns of a crop.
+
+    Attributes:
+        window: The picture's that are read.
+        beyond: How many more there are to be before and behind them, where the crop goes beyond the picture.
+        start: Where the crop begins, counted from the first of all these.
+        end: Where it ends.
+        inside: (size,) bool, whether a pixel's centre lies in the picture.
+        nearest: (size,) the picture's row or column that a pixel's centre lies in, or the last one before the edge.
+    """
+
+    window: slice
+    beyond: tuple[int, int]
+    start: float
+    end: float
+    inside: np.ndarray
+    nearest: np.ndarray
+
+    @classmethod
+    def of(cls, start: float, size: int, step: float, whole: int, *, reach: int) -> "_Side":
+        end = start + size * step
+        first, last = int(np.floor(start)), int(np.ceil(end))
+        low = min(max(0, first - reach), whole - 1)
+        high = max(low + 1, min(whole, last + reach))
+        before, behind = max(0, low - first), max(0, last - high)
+        centres = np.floor(start + (np.arange(size) + 0.5) * step).astype(np.intp)
+        inside = (centres >= 0) & (centres < whole)
+        return cls(
+            slice(low, high), (before, behind), start - low + before, end - low + before, inside, centres.clip(0, whole - 1)
+        )
 
 
-def _window(start: float, length: float, whole: int) -> slice:
-    """The pixels from `start` on, and two more on each side, as far as there are any; one where the crop lies beside all."""
-    first = min(max(0, int(np.floor(start)) - 2), whole - 1)
-    return slice(first, max(first + 1, min(whole, int(np.ceil(start + length)) + 2)))
+def _reach(scale: float) -> int:
+    """How many pixels beside a crop the filter looks at, and one for rounding."""
+    return int(np.ceil(max(1.0, 1 / scale))) + 1
 
 
 def change_color(image: np.ndarray, *, brightness: float, contrast: float, saturation: float) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasseg.config import TrainConfig
-from kerasseg.data import augment
+from kerasseg.data import augment, letterbox
 
 CONFIG = TrainConfig(size=(48, 64))
 
@@ -83,16 +83,44 @@ def test_a_crop_reads_no_more_than_it_needs_and_sees_the_same(seed, monkeypatch)
         return augment.scale_crop(image, labels, size=(48, 64), scales=(0.5, 4.0), random=np.random.default_rng(seed))
 
     windowed = crop()
-    monkeypatch.setattr(augment, "_window", lambda start, length, whole: slice(0, whole))
+    monkeypatch.setattr(augment, "_reach", lambda scale: 1000)
     whole = crop()
     assert np.abs(windowed[0].astype(int) - whole[0]).max() <= 1
     np.testing.assert_array_equal(windowed[1], whole[1])
 
 
-def test_a_crop_beside_the_picture_is_empty():
-    assert augment._window(-100.0, 20.0, 50) == slice(0, 1)
-    assert augment._window(80.0, 20.0, 50) == slice(49, 50)
-    assert augment._window(10.5, 20.0, 50) == slice(8, 33)  # 10 - 2 to ceil(30.5) + 2
+@pytest.mark.parametrize(("top", "left"), [(-500.0, 3.0), (900.0, 3.0), (3.0, -500.0), (3.0, 900.0)])
+def test_a_crop_beside_the_picture_is_empty(top, left):
+    for scale in (0.2, 1.0, 3.0):
+        out, ids = augment.sampled(*_coded(), size=(48, 64), scale=scale, top=top, left=left)
+        assert (out == augment.PAD_VALUE).all()
+        assert (ids == 255).all()
+
+
+@pytest.mark.parametrize("side", [(30, 45), (20, 30), (12, 18), (10, 15), (60, 90), (120, 180)])
+def test_a_crop_of_the_whole_picture_is_what_is_scored(side):
+    """To the bit, made smaller and larger: training and scoring see pictures through the same filter."""
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    scored, _ = letterbox.letterbox(image, size=side)
+    out, _ = augment.sampled(image, image[..., 0], size=side, scale=side[0] / 60, top=0.0, left=0.0)
+    np.testing.assert_array_equal(out, scored)
+
+
+@pytest.mark.parametrize("scale", [0.15, 0.27, 0.6])
+def test_crops_hold_no_more_high_frequencies_than_what_is_scored(scale):
+    """Energy of differences of neighbours, over random places of noise: within 10 % of that of the whole picture fitted."""
+    image = np.random.default_rng(0).integers(0, 256, (360, 480, 3), np.uint8)
+    fitted, _ = letterbox.letterbox(image, size=(round(360 * scale), round(480 * scale)))
+    expected = np.diff(fitted.astype(float), axis=1).var()
+    found = [
+        np.diff(
+            augment.scale_crop(
+                image, image[..., 0], size=(32, 32), scales=(scale, scale), random=np.random.default_rng(i)
+            )[0].astype(float), axis=1,
+        ).var()
+        for i in range(40)
+    ]  # fmt: skip
+    assert np.mean(found) == pytest.approx(expected, rel=0.1)  # aliased: 2.3, 1.9 and 1.5 times as much
 
 
 def test_colour_is_brightness_then_contrast_then_saturation():
