@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kerasseg import files
+from kerasseg.reports import seeds
 
 
 def scoring_table(results: Path) -> str:
@@ -80,7 +81,7 @@ def scale_table(results: Path) -> str:
 def crops_table(results: Path) -> str:
     """Processor time of a training crop."""
     found = files.read_json(results / "crops.json")
-    lines = ["| picture | before | now |", "|---|---:|---:|"]
+    lines = ["| picture | before | after |", "|---|---:|---:|"]
     for before, after in zip(*(found[name]["crops_per_s"] for name in ("before", "after")), strict=True):
         times = " | ".join(f"{one['processor_ms_a_crop']:.1f} ms" for one in (before, after))
         lines.append(f"| {before['picture'][0]}x{before['picture'][1]} | {times} |")
@@ -90,7 +91,35 @@ def crops_table(results: Path) -> str:
     )
 
 
+def crop_filter_table(results: Path) -> str:
+    """Crops sampled as pictures are scored, or not."""
+    found = files.read_json(results / "crop_filter.json")
+    lines = [
+        "| model | crops | epochs | seeds | aliased | antialiased | difference | last epochs |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in found["rows"]:
+        settings, cells = row["settings"], []
+        by_way = {
+            name: [{one["seed"]: one[way][name] for one in row["seeds"]} for way in ("aliased", "antialiased")]
+            for name in ("miou", "last_miou")
+        }
+        cells += [seeds.mean_and_deviation(list(shares.values())) for shares in by_way["miou"]]
+        cells += [seeds.paired_difference(after, before) for before, after in by_way.values()]
+        crops = f"{settings['size'][0]}x{settings['size'][1]} at {settings['scales'][0]} to {settings['scales'][1]}"
+        lines.append(f"| `{row['model']}` | {crops} | {settings['epochs']} | {len(row['seeds'])} | {' | '.join(cells)} |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{found['dataset']} {found['split']}, best evaluated epoch, and the mean difference seed by seed with its 95 % "
+            f"interval (Student's t); the same settings but the commit; {row['seeds'][0]['backend']}, {found['cpu']}.",
+        ]
+    )
+
+
 BLOCKS = {
+    "crop_filter": crop_filter_table,
     "scoring": scoring_table,
     "together": together_table,
     "loss_memory": loss_table,

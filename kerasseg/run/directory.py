@@ -142,10 +142,18 @@ def refuse_as_output(folder: str | Path) -> None:
 
 def _settings(run: Run) -> dict[str, Any]:
     """All that has to be the same, for a training to be gone on with."""
-    config = config_lib.absolute(run.config)  # those of earlier versions kept paths as they were given
-    return {key: value for key, value in config_lib.to_json(config).items() if key not in HARMLESS} | {
-        "eval_size as it came to be": list(run.eval_size)
-    }
+    return decisive(run.config) | {"eval_size as it came to be": list(run.eval_size)}
+
+
+def decisive(config: TrainConfig) -> dict[str, Any]:
+    """Settings, as JSON, that decide what is trained.
+
+    Weights to start from are told by name, those of a run by its folder's, too: they may lie elsewhere where a run is gone on
+    with, and are not read again.
+    """
+    start = config_lib.absolute(config).init_weights
+    settings = config_lib.for_report(config) | {"init_weights": "/".join(Path(start).parts[-2:])}
+    return {name: value for name, value in settings.items() if name not in HARMLESS}
 
 
 def refuse_different(there: dict[str, Any], asked: dict[str, Any], *, holds: str, instead: str) -> None:

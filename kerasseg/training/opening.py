@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasseg import config as config_lib
 from kerasseg import files
 from kerasseg.config import TrainConfig
 from kerasseg.data import datasets, pasting
@@ -100,7 +99,7 @@ def agreed(opened: Opened) -> Opened:
         InputError: this process was given other settings or data than the first.
     """
     run = opened.run
-    asked = {name: value for name, value in config_lib.to_json(run.config).items() if name not in directory.HARMLESS}
+    asked = directory.decisive(run.config)
     mine = json.loads(json.dumps(asked | {"class names": run.class_names, "data": run.data, "teacher": run.teacher}))
     train, counted = opened.splits[0], opened.admitted.pixels.sum(0).tolist()
     donors = dataclasses.asdict(train.donors) if train.donors else None
