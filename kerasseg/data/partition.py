@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -44,20 +44,44 @@ def partition(
     total = sum(len(groups[group]) for group in drawn)
     found = ["test" if split == "test" else "train" for split in splits]
     shares = [("val", val_fraction), ("test", 0.0 if "test" in splits else test_fraction)]
+    said = ""
     for split, fraction in shares:
-        wanted, taken = fraction * total, 0
-        while fraction and taken < max(1, round(wanted)) and order:
-            for i in groups[order[0]]:
+        if not fraction:
+            continue
+        target = max(1, round(fraction * total))
+        taken = _nearest({group: len(groups[group]) for group in order}, target)
+        order = [group for group in order if group not in taken]
+        for group in taken:
+            for i in groups[group]:
                 found[i] = split
-            taken += len(groups[order.pop(0)])
+        if abs(found.count(split) - target) > target / 4:
+            said += f"; {target} were asked for {split}: groups are kept whole"
     if not order or {"train", "val"} - set(found):
+        tested = f", of which {len(groups) - len(drawn)} have pictures in the export's test split," if "test" in splits else ""
         raise InputError(
-            f"{len(names)} pictures in {len(groups)} groups do not make train and val with val_fraction={val_fraction} and "
-            f"test_fraction={test_fraction}; give others, or --group_by an expression that tells more apart"
+            f"{len(names)} pictures in {len(groups)} groups{tested} do not make train and val with val_fraction={val_fraction} "
+            f"and test_fraction={test_fraction}; give others, or --group_by an expression that tells more apart"
         )
     counts = ", ".join(f"{found.count(split)} for {split}" for split in ("train", "val", "test") if split in found)
     by = f", {len(groups)} groups by {group_by!r} kept together" if group_by else ""
-    return found, f"the split was drawn with seed {seed}: {counts}{by}"
+    torn = [i for group, members in groups.items() if group not in drawn for i in members if splits[i] != "test"]
+    if torn:
+        by += f" but for {len(torn)} pictures for train whose groups have others in the export's test split"
+    return found, f"the split was drawn with seed {seed}: {counts}{by}{said}"
+
+
+def _nearest(sizes: Mapping[str, int], target: int) -> list[str]:
+    """Groups, in their order, that have about so many pictures: those that fit, and one more where that comes nearer."""
+    taken, count = [], 0
+    for group, size in sizes.items():
+        if count + size <= target:
+            taken.append(group)
+            count += size
+    others = [group for group in sizes if group not in taken]
+    last = min(others, key=lambda group: sizes[group], default=None)
+    if last is not None and (not taken or count + sizes[last] - target < target - count):
+        taken.append(last)
+    return taken
 
 
 def are_whole(splits: Sequence[str]) -> bool:

@@ -101,6 +101,9 @@ class _Training:
                 layer.trainable = not backbone.owns(layer.name)  # its batch norms keep their statistics, too
         self.first_step = callbacks.FirstStep(log)
         steps = self.steps = len(self.train_split) // config.batch_size
+        self.schedule = schedules.schedule(config, steps_per_epoch=steps)
+        if config.warmup_epochs >= config.epochs:
+            log(f"warmup_epochs={config.warmup_epochs:g} is all of the run: the learning rate rises to its end and never falls")
         self.optimizer = schedules.build_optimizer(config, steps_per_epoch=steps, is_backbone=backbone.owns)
         self.optimizer.build(self.model.trainable_variables)
         self.model.averaging(self.optimizer, decay=config.ema_decay)
@@ -120,7 +123,7 @@ class _Training:
             start = time.perf_counter()
             self.watch.start()
             row: dict = {"epoch": epoch + 1, **self._fit(epoch), "backend": backends.made_with()["backend"]}
-            row["learning_rate"] = float(self.optimizer.learning_rate)
+            row["learning_rate"] = float(self.schedule((epoch + 1) * self.steps - 1))  # of its last step
             row["seconds"] = time.perf_counter() - start  # without the evaluation
             self.log(pace.line(epoch + 1, seconds=row["seconds"], waited=self.watch.waited))
             with hosts.together(f"the evaluation after epoch {epoch + 1}"), hosts.alone():
@@ -193,8 +196,6 @@ class _Training:
             callbacks=[
                 self.first_step,
                 callbacks.EpochBar(self.config.epochs),
-                callbacks.StopOnNonFinite(
-                    schedules.schedule(self.config, steps_per_epoch=self.steps), first_step=epoch * self.steps
-                ),
+                callbacks.StopOnNonFinite(self.schedule, first_step=epoch * self.steps),
             ],
         )

@@ -36,6 +36,8 @@ def test_a_run_leaves_what_it_promises(short_run):
         assert path.is_file()
     rows = list(csv.DictReader(directory.history.read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
+    # Two epochs of two steps, the first epoch the rise: the last step is half way down.
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([1e-3, 1e-3 * 0.5**0.9], rel=1e-5)
     assert 0 <= float(rows[1]["val_miou"]) <= 1
     assert any(path.name.startswith("events.out.tfevents") for path in directory.logs.iterdir())
     report = files.read_json(directory.report)
@@ -115,6 +117,7 @@ def test_a_run_from_other_weights_goes_on_from_another_folder(short, short_run, 
     lines = []
     training.train(config, workdir="begun", log=lines.append)
     assert not any("was trained on the classes" in line for line in lines)
+    assert any(line.startswith("warmup_epochs=1 is all of the run: the learning rate rises") for line in lines)
     monkeypatch.chdir(tmp_path)
     again = dataclasses.replace(config, init_weights=os.path.relpath(short_run / "best.weights.h5"))
     training.train(again, workdir=short_run.parent / "begun", log=lines.append)
