@@ -138,11 +138,12 @@ def refuse_to_replace(
         keys: Of that file.
     """
     there = [path for path in paths if path.exists()]
-    if there and not (told_by and _has_keys(told_by, keys)):
+    if there and not (told_by and has_keys(told_by, keys)):
         raise InputError(f"{there[0]} would be written over, and {command} did not write it; move it, or give another place")
 
 
-def _has_keys(path: Path, keys: Collection[str]) -> bool:
+def has_keys(path: Path, keys: Collection[str]) -> bool:
+    """Whether a file is a JSON object with such keys."""
     try:
         content = read_json(path)
     except InputError:

@@ -204,7 +204,7 @@ def test_an_overlay_lasts_as_long_as_its_video(tmp_path):
     assert "a frame is 96x64 pixels and the first is 48x64: one overlay cannot hold both" in found.refused[0][1]
 
 
-@pytest.mark.parametrize("where", ["reading", "showing progress"])
+@pytest.mark.parametrize("where", ["reading", "showing progress", "the first"])
 def test_a_camera_that_is_interrupted_leaves_a_video(tmp_path, monkeypatch, where):
     pytest.importorskip("av", reason="no PyAV; pip install 'kerasseg[video]'")
 
@@ -216,7 +216,7 @@ def test_a_camera_that_is_interrupted_leaves_a_video(tmp_path, monkeypatch, wher
 
         def __iter__(self):
             for i in range(10):
-                if i == 3 and where == "reading":
+                if (i, where) in ((3, "reading"), (0, "the first")):
                     raise KeyboardInterrupt
                 yield Fraction(i, 10), np.full((32, 48, 3), 20 * i, np.uint8)
 
@@ -229,7 +229,13 @@ def test_a_camera_that_is_interrupted_leaves_a_video(tmp_path, monkeypatch, wher
             raise KeyboardInterrupt
 
     monkeypatch.setattr("kerasseg.jobs.prediction.Reader", Camera)
-    found = predict(["0"], HALVES, output_dir=tmp_path, settings=PredictSettings(save=("overlay",)), progress=progress)
+    settings = PredictSettings(save=("overlay",))
+    if where == "the first":
+        with pytest.raises(InputError, match="camera 0 was interrupted before its first frame"):
+            predict(["0"], HALVES, output_dir=tmp_path, settings=settings)
+        assert not list(tmp_path.iterdir())
+        return
+    found = predict(["0"], HALVES, output_dir=tmp_path, settings=settings, progress=progress)
     assert found.pictures == 3
     overlay = video.Reader(tmp_path / "camera_0_overlay.mp4")
     assert len(list(overlay)) == 3

@@ -21,6 +21,7 @@ from kerasseg.errors import DataError, InputError
 CLASSES = "classes.json"
 LABELS = "seg.png"
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+INDEX = ("tar_bytes", "examples")  # what an index has
 LAYOUT = f"--data_dir must hold {CLASSES}, train/*.tar and val/*.tar, as kerasseg prepare --shards writes them"
 
 
@@ -162,7 +163,8 @@ def _tars(folder: Path) -> list[Path]:
     found = [path for path in there if path.suffix.lower() == ".tar"]
     if not found:
         raise InputError(f"{folder} holds no .tar; {LAYOUT}")
-    alone = [path.name for path in there if path.suffix == ".json" and path.with_suffix(".tar") not in found]
+    lone = [path for path in there if path.suffix == ".json" and path.with_suffix(".tar") not in found]
+    alone = [path.name for path in lone if files.has_keys(path, INDEX)]  # img2dataset leaves JSON of its own
     if alone:
         raise DataError(
             f"{folder} holds {pairing.named(alone)} and not the tar beside it; fetch that again, or remove the .json",

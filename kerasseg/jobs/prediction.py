@@ -184,7 +184,7 @@ class _Work:
             reader.close()
 
     def _frames(self, source: Source, reader: Reader, opened: ExitStack) -> Generator[None, None, None]:
-        settings, overlays = self.settings, None
+        settings, overlays, number = self.settings, None, None
         stop = settings.frames * settings.every or None
         if "overlay" in settings.save:
             path = self.folder / f"{source.name}_overlay.mp4"
@@ -204,6 +204,8 @@ class _Work:
         except KeyboardInterrupt:
             if not isinstance(source.place, int):
                 raise
+            if number is None:
+                raise InputError(f"{reader.name} was interrupted before its first frame") from None
 
     def finish(self) -> None:
         """Writes what belongs to all pictures together."""
