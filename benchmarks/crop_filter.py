@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from kerasseg import cli, files
+from distillation import ended
+
+from kerasseg import cli
 from kerasseg.config import setting
 from kerasseg.errors import InputError
 
@@ -27,7 +28,7 @@ def measure(options: BenchmarkOptions) -> dict:
 
     rows: dict[str, dict] = {}
     for folders in zip(options.aliased, options.antialiased, strict=True):
-        pair = [_report(folder) for folder in folders]
+        pair = [ended(folder) for folder in folders]
         settings, others = (report["config"] for report in pair)
         differ = [name for name in settings if settings[name] != others[name]]
         if differ:
@@ -46,13 +47,6 @@ def measure(options: BenchmarkOptions) -> dict:
         }
         row["seeds"].append({"seed": settings["seed"], "backend": pair[0]["backend"], **scores})
     return {"dataset": settings["dataset"], "split": pair[0]["split"], "rows": list(rows.values()), **provenance()}
-
-
-def _report(folder: str) -> dict:
-    path = Path(folder, "report.json")
-    if not path.is_file():
-        raise InputError(f"{path} is missing; give the directory of a training that has ended")
-    return files.read_json(path)
 
 
 def main(options: BenchmarkOptions) -> None:

@@ -29,7 +29,7 @@ def measure(options: BenchmarkOptions) -> dict:
 
     rows = []
     for alone, taught in zip(options.alone, options.taught, strict=True):
-        pair = [_report(folder) for folder in (alone, taught)]
+        pair = [ended(folder) for folder in (alone, taught)]
         settings, others = (report["config"] for report in pair)
         differ = [name for name in settings if name not in TEACHING and settings[name] != others[name]]
         if differ or not others["teacher"]:
@@ -48,7 +48,8 @@ def measure(options: BenchmarkOptions) -> dict:
     return {"split": pair[0]["split"], "size": pair[0]["size"], "rows": rows, **provenance()}
 
 
-def _report(folder: str) -> dict:
+def ended(folder: str) -> dict:
+    """The report of a training that has ended."""
     path = Path(folder, "report.json")
     if not path.is_file():
         raise InputError(f"{path} is missing; give the directory of a training that has ended")

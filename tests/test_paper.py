@@ -125,3 +125,35 @@ def test_a_pair_differs_in_nothing_but_the_teacher(tmp_path):
     assert_one_line(pair("other"), "other is not", "alone with a teacher: seed")
     assert_one_line(pair("alone"), "with a teacher: it has none")
     assert_one_line(pair("nowhere"), "report.json is missing")
+
+
+def test_a_pair_of_crops_differs_in_nothing_but_the_commit(tmp_path):
+    """benchmarks/crop_filter.py, on what four trainings leave."""
+    settings = {
+        "model": "short",
+        "dataset": "camvid",
+        "seed": 0,
+        "epochs": 2,
+        "size": [64, 64],
+        "scale_min": 0.2,
+        "scale_max": 0.5,
+    }
+    for name, seed, miou in (("a0", 0, 0.5), ("b0", 0, 0.6), ("a1", 1, 0.4), ("b1", 1, 0.7)):
+        report = {
+            "split": "val", "commit": name, "config": settings | {"seed": seed}, "backend": "torch", "scores": {"miou": miou},
+            "history": [{"val_miou": miou - 0.1}],
+        }  # fmt: skip
+        files.write_json(tmp_path / name / "report.json", report)
+
+    def pairs(before, after):
+        folders = [",".join(str(tmp_path / name) for name in names) for names in (before, after)]
+        return command("benchmarks/crop_filter.py", f"--aliased={folders[0]}", f"--antialiased={folders[1]}")
+
+    (row,) = json.loads(pairs(("a0", "a1"), ("b0", "b1")).stdout)["rows"]
+    assert [(seed["seed"], seed["aliased"]["miou"], seed["antialiased"]["miou"]) for seed in row["seeds"]] == [
+        (0, 0.5, 0.6), (1, 0.4, 0.7),
+    ]  # fmt: skip
+    assert row["seeds"][0]["antialiased"] == {"miou": 0.6, "last_miou": 0.5, "commit": "b0"}
+    assert_one_line(pairs(("a0",), ("b1",)), "a0 and", "b1 differ in seed; give pairs of runs")
+    assert_one_line(pairs(("a0",), ("nowhere",)), "report.json is missing")
+    assert_one_line(pairs(("a0",), ("b0", "b1")), "give as many runs as --aliased as as --antialiased")
