@@ -5,7 +5,7 @@ import pytest
 
 from kerasseg.errors import InputError
 from kerasseg.files import write_text
-from kerasseg.reports import comparison
+from kerasseg.reports import comparison, joining
 from tests.conftest import assert_one_line, kerasseg, looked_at
 
 pytestmark = pytest.mark.slow
@@ -110,24 +110,24 @@ def _report(seed, *, settings, **row):
 def test_only_other_seeds_of_the_same_row_join():
     first = _report(0, settings={"learning_rate": 0.1, "precision": "mixed_bfloat16"})
     with pytest.raises(InputError, match="have learning_rate 0.5, the earlier comparison has 0.1"):
-        comparison.join(first, _report(1, settings={"learning_rate": 0.5}))
+        joining.join(first, _report(1, settings={"learning_rate": 0.5}))
     with pytest.raises(InputError, match="the earlier comparison has 9"):
-        comparison.join(first | {"pictures": 9}, _report(1, settings={"learning_rate": 0.1}))
+        joining.join(first | {"pictures": 9}, _report(1, settings={"learning_rate": 0.1}))
     with pytest.raises(InputError, match="has 0 rows a with size .*, output_stride 32"):
-        comparison.join(first, _report(1, settings={"learning_rate": 0.1}, output_stride=32))
+        joining.join(first, _report(1, settings={"learning_rate": 0.1}, output_stride=32))
     with pytest.raises(InputError, match="has seed 0 of a already"):
-        comparison.join(first, _report(0, settings={"learning_rate": 0.1}))
+        joining.join(first, _report(0, settings={"learning_rate": 0.1}))
     for other in ([], {}, {"rows": []}):
         with pytest.raises(InputError, match=r"give a compare\.json"):
-            comparison.join(other, first)
+            joining.join(other, first)
     held = _report(1, settings={"learning_rate": 0.1, "holdout": "^a"})
     for earlier, later, words in (
         (first, held, r"have holdout \^a, the earlier comparison has ; "),
         (held, first, r"have holdout , the earlier comparison has \^a; "),
     ):
         with pytest.raises(InputError, match=words):
-            comparison.join(earlier, later)
-    both = comparison.join(first, _report(1, settings={"learning_rate": 0.1, "precision": "float32"}))
+            joining.join(earlier, later)
+    both = joining.join(first, _report(1, settings={"learning_rate": 0.1, "precision": "float32"}))
     assert [[seed["seed"] for seed in row["seeds"]] for row in both["rows"]] == [[0, 1]]
     assert both["joined"][0]["precision"] == "float32"
     assert first["rows"][0]["seeds"] == [{"seed": 0}]  # the reports given stay as they are
@@ -141,7 +141,7 @@ def test_runs_of_other_data_or_settings_are_no_seeds_of_a_row():
         )
 
     first, second = (_report(seed, settings={"learning_rate": 0.1}) for seed in (0, 1))
-    assert comparison.join(scored(first, data={"fingerprint": "x"}), scored(second))  # one of before there were any
+    assert joining.join(scored(first, data={"fingerprint": "x"}), scored(second))  # one of before there were any
     other = scored(second)
     other["rows"][0]["seeds"][0]["float"]["class_names"] = ["b", "a"]
     for later, words in (
@@ -150,14 +150,14 @@ def test_runs_of_other_data_or_settings_are_no_seeds_of_a_row():
         (scored(second, other_data=["val has 9 examples"]), "have other data val has 9 examples, .* has no other data"),
     ):
         with pytest.raises(InputError, match=words):
-            comparison.join(scored(first, data={"fingerprint": "x"}), later)
+            joining.join(scored(first, data={"fingerprint": "x"}), later)
     # Settings in which the earlier rows differ stand in the rows.
     rows = [first["rows"][0] | {"settings": {"color": color}} for color in (0.2, 0.0)]
-    both = comparison.join(first | {"rows": rows}, _report(1, settings={"learning_rate": 0.1, "color": 0.0}))
+    both = joining.join(first | {"rows": rows}, _report(1, settings={"learning_rate": 0.1, "color": 0.0}))
     assert [len(row["seeds"]) for row in both["rows"]] == [1, 2]
     assert comparison.labels(both["rows"]) == ["a, color 0.2", "a, color 0.0"]
     with pytest.raises(InputError, match="have color 0.5, the earlier comparison has 0.2"):
-        comparison.join(first | {"rows": rows}, _report(1, settings={"learning_rate": 0.1, "color": 0.5}))
+        joining.join(first | {"rows": rows}, _report(1, settings={"learning_rate": 0.1, "color": 0.5}))
 
 
 def test_on_other_data_float_is_scored_there_too(runs, tmp_path):

@@ -13,8 +13,9 @@ from kerasseg.jobs.settings import CompareSettings
 from kerasseg.lite import interpreter, latency
 from kerasseg.mcu import runtime
 from kerasseg.models.macs import count_macs
-from kerasseg.reports import comparison, pages, plots
-from kerasseg.reports.comparison import APART, RECIPES
+from kerasseg.reports import comparison, joining, pages, plots
+from kerasseg.reports.comparison import RECIPES
+from kerasseg.reports.joining import APART
 from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run, refuse_as_output
 from kerasseg.run.provenance import provenance
@@ -89,7 +90,7 @@ def compare(
     if known is None:
         _time(report["rows"], [group[0] for group in groups], settings, log)
     else:
-        report = comparison.join(known, report) | {"files": written}
+        report = joining.join(known, report) | {"files": written}
     files.write_json(output / "compare.json", report)
     files.write_text(output / "compare.md", comparison.markdown(report))
     files.write_text(output / "compare.csv", comparison.table_csv(report))
