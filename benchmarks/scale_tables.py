@@ -108,12 +108,13 @@ def crop_filter_table(results: Path) -> str:
         cells += [seeds.paired_difference(after, before) for before, after in by_way.values()]
         crops = f"{settings['size'][0]}x{settings['size'][1]} at {settings['scales'][0]} to {settings['scales'][1]}"
         lines.append(f"| `{row['model']}` | {crops} | {settings['epochs']} | {len(row['seeds'])} | {' | '.join(cells)} |")
+    made = sorted({f"{one['backend']}, {one['cpu']}" for row in found["rows"] for one in row["seeds"]})
     return "\n".join(
         [
             *lines,
             "",
             f"{found['dataset']} {found['split']}, best evaluated epoch, and the mean difference seed by seed with its 95 % "
-            f"interval (Student's t); the same settings but the commit; {row['seeds'][0]['backend']}, {found['cpu']}.",
+            f"interval (Student's t); the same settings but the commit; {'; '.join(made)}.",
         ]
     )
 

@@ -17,7 +17,10 @@ SHORT = {"size": "256,256", "epochs": 12}  # instead of the paper's crops and ep
 
 @dataclass(frozen=True)
 class SeedsOptions:
-    """Trains what is missing, seed by seed, and writes what is there after every run; what was interrupted goes on."""
+    """Trains what is missing, seed by seed, and writes what is there after every run; what was interrupted goes on.
+
+    Seeds that the file has of runs made elsewhere stay in it.
+    """
 
     data_dir: str = setting("", "SegNet's CamVid folder")
     workdir: str = setting("runs/seeds", "where the runs go, a folder a row and seed")
@@ -26,7 +29,7 @@ class SeedsOptions:
     weights: str = setting("imagenet", "V3-Large's: imagenet, none, or a .npz or .weights.h5 file")
     precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
     rehearsal: bool = setting(False, "one epoch of 32 small pictures, into WORKDIR/rehearsal, with its own seeds.json")
-    output: str = setting("results/seeds.json", "the file to write; not in a rehearsal")
+    output: str = setting("results/seeds.json", "the file to write, or to add to; not in a rehearsal")
 
     @property
     def folder(self) -> Path:
@@ -71,21 +74,51 @@ def run(model: str, seed: int, options: SeedsOptions) -> dict | None:
     }  # fmt: skip
 
 
+def settings(options: SeedsOptions) -> dict:
+    """The recipe, which is the same for every run of the file."""
+    asked = paper.asked(step("v3large", 0, options))
+    return {
+        name: asked[name]
+        for name in (
+            "size", "eval_size", "epochs", "eval_every", "precision", "class_weights", "dice_weight", "weight_decay",
+        )
+    }  # fmt: skip
+
+
+def stored(options: SeedsOptions) -> dict[tuple[str, int], dict]:
+    """What the file holds already, by row and seed: runs may have been made elsewhere, and be gone.
+
+    Raises:
+        InputError: it is of another recipe.
+    """
+    if not options.report.is_file():
+        return {}
+    found = files.read_json(options.report)
+    directory.refuse_different(
+        found["settings"], settings(options), holds=f"{options.report} holds seeds", instead="another --output"
+    )
+    return {(row["model"], one["seed"]): one for row in found["rows"] for one in row["seeds"]}
+
+
 def write(options: SeedsOptions) -> None:
-    """Puts every finished run into the file."""
-    found = {model: [run(model, seed, options) for seed in range(seeds)] for model, seeds in ROWS.items()}
-    rows = [{"model": model, "seeds": made} for model, runs in found.items() if (made := [one for one in runs if one])]
-    settings = paper.asked(step("v3large", 0, options))
-    kept = ("size", "eval_size", "epochs", "eval_every", "precision", "class_weights", "dice_weight", "weight_decay")
-    names = files.read_json(step(rows[0]["model"], rows[0]["seeds"][0]["seed"], options).makes)["scores"]["class_names"]
+    """Puts every finished run into the file, in the place of the same seed before."""
+    found = {(model, seed): run(model, seed, options) for model, seeds in ROWS.items() for seed in range(seeds)}
+    here = {key: one for key, one in found.items() if one}
+    made = stored(options) | here
+    names = files.read_json(step(*next(iter(here)), options).makes)["scores"]["class_names"]
+    rows = [
+        {"model": model, "seeds": seeds}
+        for model, count in ROWS.items()
+        if (seeds := [made[model, seed] for seed in range(count) if (model, seed) in made])
+    ]
     files.write_json(
         options.report,
         {
-            "dataset": "camvid", "split": "val", "settings": {name: settings[name] for name in kept},
+            "dataset": "camvid", "split": "val", "settings": settings(options),
             "class_names": names, "rows": rows,
         },
     )  # fmt: skip
-    print(f"wrote {sum(len(row['seeds']) for row in rows)} of {sum(ROWS.values())} runs to {options.report}", flush=True)
+    print(f"wrote {len(made)} of {sum(ROWS.values())} runs to {options.report}", flush=True)
 
 
 def main(options: SeedsOptions) -> None:
@@ -100,6 +133,7 @@ def main(options: SeedsOptions) -> None:
         raise InputError(f"--seeds={','.join(map(str, options.seeds))} names no seed of a row; {there}")
     for model, seed in runs:
         run(model, seed, options)  # one of other settings is refused before hours of training, not after
+    stored(options)
     for model, seed in runs:
         wanted = step(model, seed, options)
         if not wanted.makes.is_file():

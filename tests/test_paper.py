@@ -140,16 +140,22 @@ def test_a_pair_of_crops_differs_in_nothing_but_the_commit(tmp_path):
     }
     for name, seed, miou in (("a0", 0, 0.5), ("b0", 0, 0.6), ("a1", 1, 0.4), ("b1", 1, 0.7)):
         report = {
-            "split": "val", "commit": name, "config": settings | {"seed": seed}, "backend": "torch", "scores": {"miou": miou},
+            "split": "val", "commit": name, "config": settings | {"seed": seed}, "scores": {"miou": miou},
+            "backend": "torch", "versions": {}, "cpu": "x",
             "history": [{"val_miou": miou - 0.1}],
         }  # fmt: skip
         files.write_json(tmp_path / name / "report.json", report)
 
     def pairs(before, after):
         folders = [",".join(str(tmp_path / name) for name in names) for names in (before, after)]
-        return command("benchmarks/crop_filter.py", f"--aliased={folders[0]}", f"--antialiased={folders[1]}")
+        return command(
+            "benchmarks/crop_filter.py", f"--aliased={folders[0]}", f"--antialiased={folders[1]}", f"--output={output}"
+        )
 
-    (row,) = json.loads(pairs(("a0", "a1"), ("b0", "b1")).stdout)["rows"]
+    output = tmp_path / "crop_filter.json"
+    for names in (("a1", "b1"), ("a0", "b0")):  # the second adds to the first
+        assert pairs(*[(name,) for name in names]).returncode == 0
+    (row,) = files.read_json(output)["rows"]
     assert [(seed["seed"], seed["aliased"]["miou"], seed["antialiased"]["miou"]) for seed in row["seeds"]] == [
         (0, 0.5, 0.6), (1, 0.4, 0.7),
     ]  # fmt: skip

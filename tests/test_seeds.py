@@ -61,6 +61,19 @@ def test_what_is_missing_is_trained_seed_by_seed_and_written(seeds, options, tmp
     assert "12 epochs of 256x256 crops" in table
 
 
+def test_seeds_of_runs_that_are_gone_stay_in_the_file(seeds, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("paper.do", lambda wanted: _finish(wanted, miou=0.5))
+    seeds.main(dataclasses.replace(options, seeds=(0, 1), models=("v3large",)))
+    monkeypatch.setattr("paper.do", lambda wanted: _finish(wanted, miou=0.7))
+    elsewhere = dataclasses.replace(options, workdir=str(tmp_path / "elsewhere"), models=("v3large_sliced", "v3large"))
+    seeds.main(dataclasses.replace(elsewhere, seeds=(1, 2)))
+    found = {row["model"]: row["seeds"] for row in files.read_json(options.report)["rows"]}
+    assert [(one["seed"], one["miou"]) for one in found["v3large"]] == [(0, 0.5), (1, 0.7), (2, 0.7)]
+    assert [(one["seed"], one["miou"]) for one in found["v3large_sliced"]] == [(1, 0.7), (2, 0.7)]
+    with pytest.raises(InputError, match=r"seeds.json holds seeds with other settings: precision \(float32 there, "):
+        seeds.main(dataclasses.replace(elsewhere, seeds=(0,), precision="mixed_bfloat16"))
+
+
 def test_a_run_with_other_settings_is_refused(seeds, options):
     _finish(seeds.step("v3large", 0, options), miou=0.5, epochs=45)
     with pytest.raises(InputError, match=r"v3large_0 holds a run with other settings: epochs \(45 there, 12 asked\)"):
