@@ -7,6 +7,7 @@ TEST := $(VENV)/.test
 DOCS := $(VENV)/.docs
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar=off --constraint=constraints.txt
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 KERASSEG := $(BIN)/kerasseg
 
 .DEFAULT_GOAL := help
@@ -70,9 +71,17 @@ $(DOCS): $(CORE)
 	@touch $(DOCS)
 
 $(CORE): setup.cfg pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13, or write make PYTHON=path"; exit 2; }
-	@$(PYTHON) -c '$(SUPPORTED)' || { echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1); kerasseg takes Python 3.11, 3.12 and 3.13: write make PYTHON=python3.12"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  there=$$($(BIN)/python -c '$(VERSION)'); \
+	  [ "$(origin PYTHON)" = file ] || [ "$$there" = "$$($(PYTHON) -c '$(VERSION)' 2>/dev/null)" ] || \
+	    { echo "error: $(VENV) is of Python $$there, PYTHON=$(PYTHON) is not; remove $(VENV), or leave PYTHON out"; exit 2; }; \
+	  $(BIN)/python -c '$(SUPPORTED)' || \
+	    { echo "error: $(VENV) is of Python $$there; kerasseg takes Python 3.11, 3.12 and 3.13: remove $(VENV), or have it made by one of these"; exit 2; }; \
+	else \
+	  command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13, or write make PYTHON=path"; exit 2; }; \
+	  $(PYTHON) -c '$(SUPPORTED)' || { echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1); kerasseg takes Python 3.11, 3.12 and 3.13: write make PYTHON=python3.12"; exit 2; }; \
+	  echo "$(PYTHON) -m venv $(VENV)"; $(PYTHON) -m venv --clear $(VENV); \
+	fi
 	$(PIP) --editable .
 	@touch $(CORE)
 
