@@ -88,7 +88,10 @@ class TrainConfig:
     scale_min: float = setting(0.6, "smallest random scale")
     scale_max: float = setting(1.6, "largest random scale")
     flip: bool = setting(True, "flip half of the images left to right")
-    color: float = setting(0.2, "strength of random brightness, contrast and saturation; 0 for none")
+    color: float = setting(0.2, "strength of random brightness, contrast and saturation, 0 to 1; 0 for none")
+    gamma: float = setting(
+        0.0, "strength of a random gamma, 0 to 2, for light that the training pictures lack: powers exp(-GAMMA) to exp(GAMMA)"
+    )
     rare_paste: float = setting(
         0.0, "share of the crops into which a rare class is pasted from another training picture; 0 for none"
     )
@@ -120,6 +123,9 @@ class TrainConfig:
         check_seed(self.seed)
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate={self.learning_rate} is not positive; give one such as 5e-4")
+        for name, most in (("color", 1), ("gamma", 2)):
+            if not 0 <= getattr(self, name) <= most:
+                raise InputError(f"{name}={getattr(self, name)} is out of range; give 0 to {most}")
         if not 0 <= self.rare_paste <= 1:
             raise InputError(f"rare_paste={self.rare_paste} is no share; give 0 to 1")
         if not 0 < self.scale_min <= self.scale_max:
@@ -140,7 +146,7 @@ class TrainConfig:
 
 _AT_LEAST = {
     "epochs": 1, "batch_size": 0, "eval_every": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0,
-    "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "color": 0, "train_examples": 0, "val_examples": 0,
+    "ce_weight": 0, "dice_weight": 0, "lovasz_weight": 0, "train_examples": 0, "val_examples": 0,
     "cache_mib": 0, "workers": 0, "backbone_lr_factor": 0, "distill_weight": 0,
 }  # fmt: skip
 

@@ -9,6 +9,8 @@ from kerasseg.config import TrainConfig
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.letterbox import PAD_VALUE
 
+TINT = 0.3  # of a random gamma, how much of it each colour channel has for itself: light has a colour
+
 
 class Patch(NamedTuple):
     """Pixels of one class that come over a crop: image (*size, 3) uint8, mask (*size) bool where it counts, and the class."""
@@ -26,7 +28,7 @@ def augment(
     Args:
         image: (H, W, 3) uint8.
         labels: (H, W) uint8.
-        config: Gives size, scales, flip and colour.
+        config: Gives size, scales, flip, colour and gamma.
         random: Decides the crop: the same state, the same crop.
         patch: Comes over it before it is flipped and its colours change.
 
@@ -40,6 +42,9 @@ def augment(
     flips, factors = random.random() < 0.5, 1 + config.color * random.uniform(-1, 1, 3)
     if config.color:
         image = change_color(image, brightness=factors[0], contrast=factors[1], saturation=factors[2])
+    if config.gamma:
+        exponent = random.uniform(-1, 1) + TINT * random.uniform(-1, 1, 3)
+        image = change_gamma(image, powers=np.exp(config.gamma * exponent))
     if config.flip and flips:
         image, labels = image[:, ::-1], labels[:, ::-1]
     return image, labels
@@ -149,3 +154,17 @@ def change_color(image: np.ndarray, *, brightness: float, contrast: float, satur
         others, others, own, constant,
     )  # fmt: skip
     return np.asarray(Image.fromarray(image).convert("RGB", matrix))
+
+
+def change_gamma(image: np.ndarray, *, powers: np.ndarray) -> np.ndarray:
+    """Each channel of a picture, from 0 to 1, to a power; more than 1 darkens.
+
+    Args:
+        image: (H, W, 3) uint8.
+        powers: (3,) float, one a channel.
+
+    Returns:
+        (H, W, 3) uint8, rounded.
+    """
+    table = np.rint(255 * (np.arange(256) / 255) ** powers[:, None])
+    return np.asarray(Image.fromarray(image).point(table.astype(int).ravel().tolist()))

@@ -134,3 +134,27 @@ def test_colour_is_brightness_then_contrast_then_saturation():
     assert out.dtype == np.uint8
     assert np.abs(out - expected).max() <= 0.501  # one rounding, of float32
     np.testing.assert_array_equal(augment.change_color(image, brightness=1, contrast=1, saturation=1), image)
+
+
+def test_gamma_is_a_power_a_channel():
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    powers = np.array([0.5, 1.0, 2.0])
+    out = augment.change_gamma(image, powers=powers)
+    assert out.dtype == np.uint8
+    np.testing.assert_array_equal(out, np.rint(255 * (image / 255) ** powers))
+    np.testing.assert_array_equal(out[..., 1], image[..., 1])
+
+
+def test_random_gamma_spans_what_it_says_and_leaves_the_rest_of_a_crop_alone():
+    image = np.full((48, 64, 3), 128, np.uint8)
+    labels = np.random.default_rng(0).integers(0, 6, (48, 64), np.uint8)
+    one = {"color": 0.0, "scale_min": 1.0, "scale_max": 1.0}
+    pairs = [[_augment(image, labels, seed, gamma=gamma, **one) for gamma in (0.0, 0.7)] for seed in range(300)]
+    for plain, changed in pairs:
+        np.testing.assert_array_equal(plain[1], changed[1])  # the same crop, the same flip
+    powers = np.log(np.array([changed[0][0, 0] / 255 for _, changed in pairs])) / np.log(128 / 255)
+    assert np.exp(-0.7 * 1.3) - 0.02 < powers.min() < 0.5
+    assert 2 < powers.max() < np.exp(0.7 * 1.3) + 0.02
+    assert abs(np.log(powers).mean()) < 0.05  # as often darker as lighter
+    between = np.log(powers).max(1) - np.log(powers).min(1)
+    assert 0.1 < between.mean() < 0.7 * 2 * augment.TINT  # channels differ, but by less than pictures do
