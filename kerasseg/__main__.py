@@ -1,4 +1,4 @@
-"""kerasseg VERB --name=value ...: every command; `python -m kerasseg.VERB` is the same."""
+"""kerasseg VERB --name=value ...: every command; `python -m kerasseg VERB` is the same."""
 
 import importlib
 import sys

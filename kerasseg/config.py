@@ -151,10 +151,10 @@ _AT_LEAST = {
 }  # fmt: skip
 
 
-def check_seed(seed: int) -> None:
+def check_seed(seed: int, *, name: str = "seed") -> None:
     """Raises InputError unless every library takes the seed: NumPy's and TensorFlow's have 32 bits."""
     if not 0 <= seed < 2**32:
-        raise InputError(f"seed={seed} is out of range; give a whole number from 0 to {2**32 - 1}")
+        raise InputError(f"{name}={seed} is out of range; give a whole number from 0 to {2**32 - 1}")
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

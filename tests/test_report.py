@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -102,6 +103,18 @@ def test_what_is_no_run_or_no_export_is_refused(run, tmp_path):
     assert_one_line(kerasseg("report", f"--workdir={run}", "--nomeasure"), "best.json is none that a training wrote; remove it")
     (run / "best.json").unlink()
     assert_one_line(kerasseg("report", f"--workdir={tmp_path / 'none'}"), "is no run directory")
+    for name, content, said in (
+        ("history.csv", "epoch;loss\n1;2,5\n", "history.csv is no table of epochs as kerasseg train writes it, with commas"),
+        ("history.csv", "epoch,loss\n1,x\n", "history.csv is no table of epochs"),
+        ("history.csv", "epoch,loss\n1,2,3\n", "history.csv is no table of epochs"),
+        ("data.json", '{"pictures": 3}', "data.json is not what kerasseg train wrote of its data"),
+        ("config.json", '{"format": 1}', "config.json is not as kerasseg train wrote it (KeyError('config'))"),
+        ("config.json", '{"format": 1, "config": {}, "resolved": {"eval_size": 3}}', "config.json is not as kerasseg train"),
+    ):
+        before = (run / name).read_bytes()
+        (run / name).write_text(content)
+        assert_one_line(kerasseg("report", f"--workdir={run}", "--nomeasure"), said)
+        (run / name).write_bytes(before)
     assert_one_line(
         kerasseg("report", f"--workdir={run}", "--nomeasure", f"--micro={tmp_path}"), "holds no export of kerasseg micro"
     )
@@ -137,3 +150,19 @@ def test_the_command_on_the_page_makes_the_same_run(short_run):
     words = journal.train_command(run).split()
     assert words[:2] == ["kerasseg", "train"]
     assert cli.part(cli.parse(TrainOptions, words[1:]), TrainConfig) == run.config
+
+
+def test_a_command_for_others_names_no_folder_of_this_machine(short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "run")
+    data = files.read_json(short_run / "data.json")
+    files.write_json(tmp_path / "run" / "data.json", data | {"accepted": ["absent", "copies"]})
+    run = open_run(tmp_path / "run")
+    config = dataclasses.replace(run.config, data_dir="/home/me/CamVid", backbone_weights="/home/me/large.npz")
+    run = dataclasses.replace(run, config=config, made_with={"backend": "torch 2.13.0"})
+    mine, command = journal.train_command(run), journal.train_command(run, for_others=True)
+    assert mine.startswith("KERAS_BACKEND=torch kerasseg train ")
+    assert " --data_dir=/home/me/CamVid " in mine
+    assert mine.endswith(f" --accept=absent,copies --workdir={tmp_path / 'run'}")
+    assert " --data_dir=DATA_DIR " in command
+    assert " --backbone_weights=large.npz " in command
+    assert command.endswith(" --accept=absent,copies --workdir=run")

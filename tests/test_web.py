@@ -1,4 +1,6 @@
 import json
+import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -68,6 +70,20 @@ def _agreement(tab, path, folder):
     )
     here = np.asarray(Image.open(folder / f"{path.stem}_index.png"))
     return (np.reshape(there["ids"], there["size"]) == here).mean()
+
+
+def test_a_browser_that_leaves_in_the_midst_of_a_file_is_no_error(tmp_path, capfd):
+    (tmp_path / "large.bin").write_bytes(bytes(2**25))
+    serving = server.serving(tmp_path)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    for _ in range(3):
+        with socket.create_connection((server.HOST, serving.server_port)) as link:
+            link.sendall(b"GET /large.bin HTTP/1.0\r\n\r\n")
+            link.recv(100)
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a farewell
+    serving.shutdown()
+    serving.server_close()  # waits for what is still sent
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """A web server for one folder on this machine, for this machine alone."""
 
 import http.server
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,13 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Says nothing: a line a file would bury what matters."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        """Says nothing of a browser that left in the midst of a file."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def serving(folder: Path, *, port: int = 0) -> http.server.ThreadingHTTPServer:
     """A server of a folder; `serve_forever` runs it, `server_address` says where.
 
@@ -30,4 +38,4 @@ def serving(folder: Path, *, port: int = 0) -> http.server.ThreadingHTTPServer:
         folder: What it serves.
         port: 0 takes any that is free.
     """
-    return http.server.ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(folder)))
+    return _Server((HOST, port), partial(_Handler, directory=str(folder)))

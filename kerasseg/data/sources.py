@@ -83,7 +83,7 @@ def _inside(folder: Path, without: Path | None) -> list[Path]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """A name a path, none twice."""
+    """A name a path, none twice, and none of a video, whose frames get a folder so called, that others lie in."""
     whole = [path.absolute() for path in paths]
     try:
         common = os.path.commonpath([path.parent for path in whole]) if whole else ""
@@ -92,6 +92,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
         relative = [Path(*path.parts[1:]) for path in whole]
     whole_names = [str(path) for path in relative]
     names = [str(path.with_suffix("")) for path in relative]
-    while twice := {name for name, times in Counter(names).items() if times > 1}:  # a.jpg and a.png meet, then a.jpg.png too
-        names = [whole if name in twice else name for name, whole in zip(names, whole_names, strict=True)]
+    folders = {str(parent) for path in relative for parent in path.parents}
+    of_videos = {name for name, path in zip(names, paths, strict=True) if video.is_video(path)}
+    while taken := (folders & of_videos) | {name for name, times in Counter(names).items() if times > 1}:
+        names = [whole if name in taken else name for name, whole in zip(names, whole_names, strict=True)]
+        of_videos = set()  # a.jpg and a.png meet, then a.jpg.png too
     return names

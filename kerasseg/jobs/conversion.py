@@ -124,7 +124,7 @@ def _card(run: Run, found: Sidecar, loaded: interpreter.LoadedModel) -> str:
         found.to_json(),
         recipe=found.recipe,
         about=recipes.get_recipe(found.recipe).about,
-        command=journal.train_command(run),
+        command=journal.train_command(run, for_others=True),
         coarse=loaded.output.shape[1:3] != loaded.size,
         scores=best.scores if best else None,
     )

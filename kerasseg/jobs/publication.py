@@ -28,8 +28,8 @@ def publish(
 ) -> Path:
     """Writes a static folder whose index.html runs the file in the browser, with LiteRT.js.
 
-    The page fits pictures and reads logits as `predict` does, to the bit; int8 files get uint8 ends, which LiteRT.js needs and
-    which carry the same numbers.
+    The page fits pictures and reads logits as `predict` does, to the bit (very tall ones to a step); int8 files get uint8 ends,
+    which LiteRT.js needs and which carry the same numbers.
 
     Args:
         tflite: A segmentation model, of any recipe.

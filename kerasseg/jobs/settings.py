@@ -64,7 +64,7 @@ class ConversionSettings:
     other_data: bool = setting(False, "take data that is not what the run was trained on; the report says so")
 
     def __post_init__(self) -> None:
-        check_seed(self.calibration_seed)
+        check_seed(self.calibration_seed, name="calibration_seed")
         check_numbers(self)
 
 

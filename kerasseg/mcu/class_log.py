@@ -12,7 +12,8 @@ from kerasseg.errors import InputError
 from kerasseg.mcu.vectors import MARK
 
 # What a monitor writes before (times, levels) or behind (colours, a carriage return) is left out.
-_LINE = re.compile(rf"{MARK} (\w+)((?: [0-9a-f:]+)*);", re.ASCII)
+_LINE = re.compile(rf"{MARK} (\w{{1,80}})((?: [0-9a-f:]{{1,80}})*);", re.ASCII)
+LARGEST = 2**16  # side of a class map; what claims more was changed on the way
 _RUN = re.compile(r"(\d+):(\d+)", re.ASCII)
 # What main.cc says, and no other program: before it has run the network, and of what came out.
 _BEFORE = re.compile(
@@ -74,7 +75,11 @@ def read(content: bytes, *, file: str) -> ClassLog:
     _refuse_later(lines, begins[-1], file)
     heads = {line.kind: line.words for line in found if not line.kind.isdigit()}
     sizes = [int(word) for word in heads.get("begin", []) if word.isdecimal()]
-    if len(sizes) != 3 or 0 in sizes or any(len(heads.get(name, [])) != 1 for name in ("vector", "model")):
+    if (
+        len(sizes) != 3
+        or not 0 < min(sizes) <= max(sizes) <= LARGEST
+        or any(len(heads.get(name, [])) != 1 for name in ("vector", "model"))
+    ):
         raise InputError(f"{file} is damaged: the head of the class map at line {begins[-1] + 1} is not whole; {_AGAIN}")
     height, width, num_classes = sizes
     ids = _ids([line for line in found if line.kind.isdigit()], height, width, file)

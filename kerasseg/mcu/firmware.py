@@ -134,6 +134,7 @@ def sources(
     frame = frame_of(graph, request, file=file)
     logits = class_map.logits_of(graph) if frame else None
     values = _values(content, graph, file=commented(file), sha256=sha256, name=request.name, room=room)
+    values |= {"report": "../report.html" if npu else "report.html"}
     values |= {"npu": _npu(npu), "note": f"{note}\n\n" if note else "", "speed": "" if npu else _speed(graph)}
     values |= vectors.values(
         vector, prefix=f"{request.name}_", sha256=sha256, tolerance_lsb=request.tolerance_lsb, logits=logits
@@ -142,7 +143,7 @@ def sources(
         usage, left_out = "usage_tensors.md", ["input.h", "class_map.h"]
     elif logits is None:
         usage, left_out = "usage_frame.md", ["class_map.h"]
-        values |= frames.values(frame)
+        values |= frames.values(frame) | {"no_classes": _no_classes(graph)}
     else:
         usage, left_out = "usage_classes.md", []
         known = len(request.class_names) == logits.classes
@@ -190,10 +191,18 @@ def _npu(npu: ethos.Estimate | None) -> str:
     )  # fmt: skip
 
 
+def _no_classes(graph: Graph) -> str:
+    """Why there is no class_map.h, where another conversion of the file would have one."""
+    (output, *others) = map(int, graph.model.subgraphs[0].outputs)
+    if others or len(graph.shape(output)) != 4 or graph.dtype(output) != np.uint8:
+        return ""
+    return "There is no class_map.h, which takes int8 logits: `kerasseg convert --io_type=int8` writes such a file.\n\n"
+
+
 def _readme(values: Mapping[str, object], request: Request, *, segments: bool) -> dict[str, object]:
     """The README's parts that hang on what was asked."""
     return {
-        **project_files.readme(request.projects, values),
+        **project_files.readme(request.projects, values, segments=segments),
         "projects_heading": "## Projects that build\n\n" if request.projects else "",
         "log_step": template("log_step.md").substitute(values) if segments else "",
         "camera_step": 7 if segments else 6,

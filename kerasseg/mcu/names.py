@@ -7,7 +7,7 @@ from kerasseg.errors import InputError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Keywords (C++20, [lex.key]), what the headers that the sources include call their own, macros of GNU, and such functions of
-# the C library as a folder may be called, too.
+# the C library as a folder may be called, too; then what Arduino.h, ESP-IDF and Zephyr have outside every namespace.
 _WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class co_await co_return
 co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do double dynamic_cast
@@ -17,7 +17,9 @@ static_assert static_cast struct switch template this thread_local throw true tr
 virtual void volatile wchar_t while xor xor_eq main std tflite flatbuffers gemmlowp ruy
 abort abs ceil clock close cos div ecvt exit exp floor fork free gamma getc index kill link linux log malloc nice open pause
 pipe pow putc puts raise rand random read remove rename rindex round select signal sin sleep sqrt stat strlen sync system tan
-time truncate unix wait write y0 y1 yn j0 j1 jn
+time truncate unix wait write y0 y1 yn j0 j1 jn printf
+setup loop map min max sq bit byte word boolean constrain degrees radians delay micros millis tone yield init interrupts
+app_main printk
 """
 TAKEN = frozenset(_WORDS.split())
 

@@ -36,8 +36,12 @@ def files(
     return found | (_copies(name, sources) if "arduino" in asked else {})
 
 
-def readme(asked: Sequence[str], values: Mapping[str, object]) -> dict[str, str]:
+def readme(asked: Sequence[str], values: Mapping[str, object], *, segments: bool) -> dict[str, str]:
     """What the README's template takes: rows of its table, and what to type."""
+    simulate = (
+        f"\n  build/{values['name']}_simulate maps PICTURE...        # maps/PICTURE.classes.pgm: a byte a pixel, its class"
+    )
+    values = {**values, "simulate_usage": simulate if segments else ""}
     rows = "".join(f"\n| `{name}/` | {PROJECTS[name].about} |" for name in dict.fromkeys(asked))
     parts = (template(f"{name}/how.md").substitute(values, source=PROJECTS[name].source) for name in dict.fromkeys(asked))
     return {"project_rows": rows, "projects": "\n".join(parts)}

@@ -202,14 +202,20 @@ def open_run(workdir: str | Path) -> Run:
             f"{directory.config} has format {found}, this version reads {FORMAT}; "
             "use the kerasseg that wrote it, or train again in another --workdir"
         )
-    resolved = stored["resolved"]
-    height, width = resolved["eval_size"]
+    try:
+        settings, resolved = stored["config"], stored["resolved"]
+        height, width = resolved["eval_size"]
+        class_names, output_stride = tuple(resolved["class_names"]), resolved["output_stride"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{directory.config} is not as kerasseg train wrote it ({error!r}); restore it, or train again in another --workdir"
+        ) from error
     return Run(
         directory,
-        config_lib.from_json(stored["config"], source=str(directory.config)),
-        class_names=tuple(resolved["class_names"]),
+        config_lib.from_json(settings, source=str(directory.config)),
+        class_names=class_names,
         eval_size=(height, width),
-        output_stride=resolved["output_stride"],
+        output_stride=output_stride,
         data=stored.get("data"),
         made_with=stored.get("made_with"),
         teacher=stored.get("teacher"),

@@ -69,6 +69,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         InputError: the file is missing, cannot be read, is of another model, or holds a number that is not finite.
     """
+    if not path.is_file():
+        raise InputError(f"no file {path}; give the weights of a run with the same model and classes")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras' about layers that stay as they are, of a file that is refused

@@ -27,7 +27,7 @@ class Admitted:
 
     Attributes:
         pixels: (training pictures, 256) int64, of each id; zeros for pictures that were not looked at.
-        story: What data.json keeps: `Health.to_json`.
+        story: What data.json keeps: `Health.to_json`, and the errors that were accepted.
         whole: Whether every picture was looked at.
     """
 
@@ -82,7 +82,8 @@ def admit(dataset: Dataset, run: Run, *, accept: Sequence[str] = (), log: Log = 
     _refuse(found, tallies["train"], accept=accept, log=log)
     if run.config.class_weights != "none" and not tallies["train"].whole:
         log(f"class weights are of the {len(tallies['train'].names)} training examples that were read")
-    return Admitted(tallies["train"].of_all(), found.to_json(), whole=all(one.whole for one in tallies.values()))
+    story = found.to_json() | {"accepted": sorted(set(accept))}
+    return Admitted(tallies["train"].of_all(), story, whole=all(one.whole for one in tallies.values()))
 
 
 def _evenly(split: Split) -> list[int]:

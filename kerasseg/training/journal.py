@@ -7,6 +7,7 @@ import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def story(
 
     history = _history(run)
     done = int(history[-1]["epoch"] or 0) if history else 0
-    data = files.read_json(run.directory.data) if run.directory.data.is_file() else None
+    data = _data(run)
     facts = {}
     if best:
         facts = {"val mIoU": f"{100 * best.scores['miou']:.2f} %", "best epoch": f"{best.epoch} of {run.config.epochs}"}
@@ -139,15 +140,28 @@ def story(
     )
 
 
-def train_command(run: Run) -> str:
-    """The command that trains the run: what differs from the defaults."""
-    default = dataclasses.asdict(TrainConfig())
+def train_command(run: Run, *, for_others: bool = False) -> str:
+    """The command that trains the run: what differs from the defaults.
+
+    Args:
+        run: The run.
+        for_others: Leaves out where this machine has its files.
+    """
+    default, settings, workdir = dataclasses.asdict(TrainConfig()), dataclasses.asdict(run.config), run.directory.path
+    if for_others:
+        workdir = Path(workdir.resolve().name)
+        settings |= {name: Path(settings[name]).name for name in ("backbone_weights", "init_weights", "teacher")}
+        settings["data_dir"] = settings["data_dir"] and "DATA_DIR"
     flags = []
-    for name, value in dataclasses.asdict(run.config).items():
+    for name, value in settings.items():
         if value != default[name] or name in ("model", "dataset", "size"):
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             flags.append(f"--no{name}" if value is False else shlex.quote(f"--{name}={text}"))
-    return " ".join(["kerasseg train", *flags, shlex.quote(f"--workdir={run.directory.path}")])
+    if files.has_keys(run.directory.data, ("accepted",)) and (accepted := files.read_json(run.directory.data)["accepted"]):
+        flags.append(shlex.quote(f"--accept={','.join(map(str, accepted))}"))
+    backend = (run.made_with or {}).get("backend", "").split(" ")[0]
+    begin = f"KERAS_BACKEND={backend} " if backend not in ("", "tensorflow") else ""
+    return " ".join([f"{begin}kerasseg train", *flags, shlex.quote(f"--workdir={workdir}")])
 
 
 def write(run: Run, told: Callable[[], "RunStory"], *, log: Callable[[str], None]) -> None:
@@ -175,8 +189,32 @@ def write_table(run: Run, history: Sequence[dict]) -> None:
     files.write_text(run.directory.history, text.getvalue())
 
 
+def _data(run: Run) -> dict[str, Any] | None:
+    path = run.directory.data
+    if not path.is_file():
+        return None
+    data = files.read_json(path)
+    if not isinstance(data, dict) or not isinstance(data.get("pictures"), dict):
+        raise InputError(f"{path} is not what kerasseg train wrote of its data; the same training again writes it anew")
+    return data
+
+
 def _history(run: Run) -> list[dict[str, float | None]]:
-    if not run.directory.history.is_file():
+    """The rows of history.csv, as numbers.
+
+    Raises:
+        InputError: another program has written it.
+    """
+    path = run.directory.history
+    if not path.is_file():
         return []
-    with run.directory.history.open(encoding="utf-8", newline="") as file:
-        return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, csv.Error):  # TypeError: more cells in a row than names
+        rows = [{}]
+    if any("epoch" not in row for row in rows):
+        raise InputError(
+            f"{path} is no table of epochs as kerasseg train writes it, with commas; the same training again writes it anew"
+        )
+    return rows

@@ -104,7 +104,7 @@ class Record:
             best = journal.kept(self._run)
             if best and self._shown is None:
                 if best.epoch != self.progress.epoch:
-                    self.model.load_weights(self._directory.best_weights)
+                    trained.load_weights(self.model, self._directory.best_weights)
                 self._shown = journal.samples(
                     self._run, self._val_split, self._predict, best.by_picture, together=self._together
                 )
@@ -114,7 +114,7 @@ class Record:
 
     def report(self) -> Scores:
         """Scores the best weights once more and writes report.json and the page."""
-        self.model.load_weights(self._directory.best_weights)
+        trained.load_weights(self.model, self._directory.best_weights)
         scores, found = self._scored(self.progress.best_epoch)
         if journal.kept(self._run) != found:  # those of an earlier version kept none
             journal.keep(self._run, found)

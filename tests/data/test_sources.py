@@ -18,6 +18,11 @@ def _names(*arguments, **more):
     return [one.name for one in sources.find(arguments, **more)]
 
 
+def test_a_videos_frames_lie_in_no_folder_of_pictures(tmp_path):
+    _touch(tmp_path, "v.mp4", "v/000000.png", "w.mp4", "w.png", "x/deep/y.png", "x.avi", "z.mp4")
+    assert sorted(_names(tmp_path)) == ["v.mp4", "v/000000", "w.mp4", "w.png", "x.avi", "x/deep/y", "z"]
+
+
 def test_files_folders_patterns_and_a_camera(tmp_path, monkeypatch):
     _touch(tmp_path, "a/x.png", "a/deep/y.JPG", "a/film.mp4", "a/notes.txt", "b/x.png", "b/.hidden.png")
     monkeypatch.chdir(tmp_path)

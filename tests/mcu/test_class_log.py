@@ -106,6 +106,9 @@ def test_a_cut_or_damaged_log_is_refused(printed):
         printed.replace(row, row.replace(first, other, 1)): "check sum is another than the board's",
         printed.replace(row, row.replace(first, b"300:1", 1)): "'300:1' at line .* is no run of a class",
         printed.replace(row, row.replace(first, b"1:97", 1)): "'1:97' at line .* is no run of a class",
+        printed.replace(row, row.replace(first, b"5:" + 5000 * b"9", 1)): "is damaged: line .* is no whole line",
+        printed.replace(b"begin 4 96", b"begin 4 999999999999"): "the head of the class map",
+        printed.replace(b"begin 4 96", b"begin 4 " + 5000 * b"9"): "is damaged: line .* is no whole line",
         printed.replace(row, row.replace(b":", b"I (12) wifi", 1)): "is damaged: line .* is no whole line",
         printed.replace(row + b"\r\n", row): "is damaged: line .* is no whole line",
     }.items():

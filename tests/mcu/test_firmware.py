@@ -11,7 +11,7 @@ import pytest
 
 from kerasseg.data.labels import palette
 from kerasseg.data.letterbox import Placement, restore, segment
-from kerasseg.lite import interpreter
+from kerasseg.lite import interpreter, retyping
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.logits import class_ids
 from kerasseg.mcu import class_map, ethos, firmware, frames, operators, parity, vectors
@@ -287,6 +287,7 @@ def test_what_vela_compiled_has_sources_of_its_own(content, tmp_path):
     assert "**For ethos-u55-128.** Vela " in readme
     assert "`net_vela.tflite`" in readme
     assert "report.json" not in readme  # which is one folder up
+    assert "`../report.html` has boards" in readme
     assert "Nothing here runs the NPU's commands" in readme
     sources = [folder / name for name in ("main.cc", "net_vela_model_data.cc", "net_vela_test_vector.cc")]
     sources.append(STAND_IN / "micro_log.cc")
@@ -305,6 +306,15 @@ def test_a_model_that_does_not_segment_has_no_class_map():
         assert "model_class_map.h" not in texts
         assert "class_map.h" not in texts["README.md"] + texts["main.cc"]
         assert ("model_input.h" in texts) == (content is net)
+
+
+def test_a_model_with_uint8_ends_says_what_would_have_a_class_map(content):
+    for given, dtype, hint in ((retyping.with_uint8(content), np.uint8, True), (content, np.int8, False)):
+        vector = vectors.Vector("noise", (), (np.zeros((1, 16, 16, 4), dtype),))
+        texts = firmware.sources(given, file="f", sha256="", request=firmware.Request(), room=MEMORY, vector=vector)
+        readme = texts["README.md"]
+        assert ("There is no class_map.h" in readme) is hint
+        assert ("kerasseg convert --io_type=int8" in readme) is hint
 
 
 def test_the_resolver_has_exactly_the_operators(content, folder):

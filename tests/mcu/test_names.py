@@ -9,7 +9,7 @@ def test_a_name_that_cpp_does_not_take():
     for name in ("my-model", "2nd", "Model", "a b", ""):
         with pytest.raises(ValueError, match=f"{name!r} is no C\\+\\+ namespace here"):
             names.check_name(name)
-    for name in ("class", "int", "std", "tflite", "main"):
+    for name in ("class", "int", "std", "tflite", "main", "map", "setup", "app_main"):
         with pytest.raises(ValueError, match=f"{name!r} is a word of C\\+\\+, .*; give a name such as {name}_model"):
             names.check_name(name)
 

@@ -275,6 +275,7 @@ def test_the_readme_has_what_was_asked(folder, content, tmp_path):
         assert project.source in readme
     assert not re.search(r"\$[a-z{]", readme)
     assert "kerasseg micro --log=BOARD.log" in readme
+    assert "_simulate maps PICTURE..." in readme
     _written(tmp_path, content, projects=())
     assert "Projects that build" not in (tmp_path / "README.md").read_text()
     assert not any(path.is_dir() for path in tmp_path.iterdir())
@@ -294,7 +295,7 @@ def test_a_model_that_tells_no_classes_has_no_simulator(tmp_path):
     request = firmware.Request(projects=("host", "host", "arduino"))
     texts = firmware.sources(net, file="f", sha256="", request=request, room=MEMORY, vector=vector)
     assert [name for name in texts if name.startswith("host/")] == ["host/CMakeLists.txt"]
-    assert "simulate" not in texts["host/CMakeLists.txt"]
+    assert "simulate" not in texts["host/CMakeLists.txt"] + texts["README.md"]
     assert "PRINT_CLASS_MAP" not in texts["main.cc"] + texts["README.md"]
     assert texts["README.md"].count("| `host/` |") == 1
     assert "class_map" not in texts["arduino/model/src/model.h"]

@@ -195,6 +195,17 @@ def test_one_step_trains_under_jax_where_there_is_no_tensorflow(tmp_path):
     assert (tmp_path / "run" / "best.weights.h5").is_file()
 
 
+def test_best_weights_that_are_damaged_or_gone_are_one_line(short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "run")
+    weights = tmp_path / "run" / "best.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(InputError, match="best.weights.h5 cannot be read"):
+        training.train(SHORT, workdir=tmp_path / "run")
+    weights.unlink()
+    with pytest.raises(InputError, match="no file .*best.weights.h5"):
+        training.train(SHORT, workdir=tmp_path / "run")
+
+
 def test_a_full_device_is_one_line(short, tmp_path):
     """Files of more than 200 kB are refused by the kernel: the weights do not fit."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

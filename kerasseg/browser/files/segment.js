@@ -1,4 +1,5 @@
 // What kerasseg.data.letterbox with Pillow's resize, and kerasseg.logits do, to the bit: the same picture, the same class ids.
+// Pillow 13 begins with the columns where a picture is more than twice as tall as wide: there a pixel may differ by one step.
 
 const PAD = 127;
 const BITS = 22;  // of Pillow's fixed-point weights (Resample.c, PRECISION_BITS)
