@@ -81,7 +81,7 @@ ROWS = [
     (f"{DRAWN} --backbone_weights={{text}}", "is not accepted"),
     (f"{DRAWN} --backbone_weights={{false_npz}}", "is no readable .npz file"),
     (f"{DRAWN} --backbone_weights={{false_h5}}", "does not fit MobileNetV3"),
-    (f"{DRAWN} --init_weights=gone.weights.h5", "no file gone.weights.h5; give the weights of a run"),
+    (f"{DRAWN} --init_weights=gone.weights.h5", "gone.weights.h5; give the weights of a run"),
     (f"{DRAWN} --init_weights={{nan}}/best.weights.h5", "is not finite"),
     (f"{DRAWN} --learning_rate=1e30 --epochs=1 --warmup_epochs=0 --clip_norm=0 --optimizer=sgd --workdir={{diverged}}",
      "--learning_rate"),
