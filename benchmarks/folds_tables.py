@@ -1,5 +1,6 @@
 """The tables of drives that were held out and of pictures that are alike, from results/*.json."""
 
+import statistics
 from pathlib import Path
 
 from int8_tables import percent
@@ -21,16 +22,23 @@ def folds_table(results: Path) -> str:
     rows = files.read_json(path)["rows"]
     drives = sorted({fold["drive"] for row in rows for fold in row["folds"]})
     lines = [
-        f"| model | settings | seed | {' | '.join(drives)} | mean | plain val |",
-        f"|---|---|---:|{'---:|' * len(drives)}---:|---:|",
+        f"| model | settings | epochs, crops | seed | {' | '.join(drives)} | mean | plain val |",
+        f"|---|---|---:|---:|{'---:|' * len(drives)}---:|---:|",
     ]
     for row in rows:
         there = {fold["drive"]: fold for fold in row["folds"]}
         cells = [_cell(there.get(drive)) for drive in drives]
-        mean = percent(row["mean"]) if len(there) == 3 else ""  # of fewer it would be another average a row
-        name = f"{row['name']}: `{row['extra']}`" if row["name"] else "the recipe's"
-        lines.append(f"| `{row['model']}` | {name} | {row['seed']} | {' | '.join([*cells, mean, _cell(row['plain'])])} |")
+        last = statistics.mean(fold["last_miou"] for fold in row["folds"])
+        mean = _cell({"miou": row["mean"], "last_miou": last}) if len(there) == 3 else ""  # of fewer, another average a row
+        told = [f"`{row['model']}`", _settings(row), f"{row['epochs']}, {row['size'][0]}x{row['size'][1]}", str(row["seed"])]
+        lines.append(f"| {' | '.join([*told, *cells, mean, _cell(row['plain'])])} |")
     return "\n".join([*lines, "", " ".join([METHOD, *_lacking(rows), *_made(rows)])])
+
+
+def _settings(row: dict) -> str:
+    """The extra settings but for those that have a column of their own."""
+    shown = [word for word in row["extra"].split() if not word.startswith(("--size=", "--epochs=", "--eval_every="))]
+    return f"`{' '.join(shown)}`" if shown else "the recipe's"
 
 
 def _cell(fold: dict | None) -> str:
@@ -44,7 +52,7 @@ def _lacking(rows: list[dict]) -> list[str]:
 
 
 def _made(rows: list[dict]) -> list[str]:
-    by = sorted({f"{row['epochs']} epochs, {row['precision']}, {row['backend']}, {row['cpu']}" for row in rows})
+    by = sorted({f"{row['precision']}, {row['backend']}, {row['cpu']}" for row in rows})
     return [f"{'; '.join(by)}."]
 
 
