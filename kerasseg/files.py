@@ -142,6 +142,18 @@ def refuse_to_replace(
         raise InputError(f"{there[0]} would be written over, and {command} did not write it; move it, or give another place")
 
 
+def refuse_unwritable(folder: Path, *, instead: str) -> None:
+    """Before work that takes long: raises CannotWriteError where nothing can be made in a folder, be it there yet or not.
+
+    Args:
+        folder: That gets files.
+        instead: The setting that names another.
+    """
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+        raise CannotWriteError(f"cannot write {there}: {os.strerror(errno.EACCES)}; give another {instead}")
+
+
 def has_keys(path: Path, keys: Collection[str]) -> bool:
     """Whether a file is a JSON object with such keys."""
     try:

@@ -5,7 +5,7 @@ import keras
 import pytest
 
 from kerasseg import files
-from tests.conftest import WITH_SHORT, command, kerasseg
+from tests.conftest import WITH_SHORT, assert_one_line, command, kerasseg
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +62,19 @@ def test_qat_and_strict(short_run, tmp_path):
     report = files.read_json(tmp_path / "run" / "int8_qat.tflite.json")
     assert report["calibration"]["epochs"] == 1
     assert report["twin_agreement"] > 0.995
+
+    run = tmp_path / "run"
+    weights = run / "qat" / "best.weights.h5"
+    assert report["calibration"]["qat_sha256"] == files.sha256(weights)
+    other = kerasseg("convert", f"--workdir={run}", "--recipe=int8_qat", "--epochs=2", "--means=pool")
+    assert "calibrating" not in other.stdout  # refused before what takes long
+    assert_one_line(other, "holds QAT with other settings: ", "epochs (1 there, 2 asked)")
+    shutil.copy(run / "best.weights.h5", weights)  # as another QAT would leave it
+    checked = kerasseg(
+        "check", f"--workdir={run}", f"--tflite={run / 'int8_qat.tflite'}", "--examples=2", "--per_layer",
+        "--max_miou_drop=100", f"--report={tmp_path / 'check.json'}",
+    )  # fmt: skip
+    assert_one_line(checked, "the file was made from other weights than", "best.weights.h5 are now; convert it again")
 
 
 def test_keras_settings_of_others_change_no_byte(short_run, short_int8, tmp_path):

@@ -2,10 +2,20 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from kerasseg import files
+from kerasseg.errors import InputError
+
+
+def test_a_folder_that_nothing_can_be_made_in_is_told_before_the_work(tmp_path, monkeypatch):
+    files.refuse_unwritable(tmp_path / "a" / "b", instead="--output_dir")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # root may write everywhere
+    with pytest.raises(InputError, match=f"cannot write {tmp_path}: Permission denied; give another --output_dir"):
+        files.refuse_unwritable(tmp_path / "a" / "b", instead="--output_dir")
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_file_is_replaced_whole(tmp_path):

@@ -109,6 +109,11 @@ def test_what_is_no_run_or_no_export_is_refused(run, tmp_path):
         ("history.csv", "epoch,loss\n1,2,3\n", "history.csv is no table of epochs"),
         ("data.json", '{"pictures": 3}', "data.json is not what kerasseg train wrote of its data"),
         ("config.json", '{"format": 1}', "config.json is not as kerasseg train wrote it (KeyError('config'))"),
+        (
+            "config.json",
+            (run / "config.json").read_text().replace('"eval_size": [\n      96', '"eval_size": [\n      "96"'),
+            "config.json is not as kerasseg train wrote it (ValueError(",
+        ),
         ("config.json", '{"format": 1, "config": {}, "resolved": {"eval_size": 3}}', "config.json is not as kerasseg train"),
     ):
         before = (run / name).read_bytes()

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasseg import grey
+from kerasseg import files, grey
 from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.letterbox import letterbox
 from kerasseg.data.splits import Example, Split
@@ -196,12 +196,25 @@ def again(run: Run, split: Split, calibration_report: dict) -> Prepared:
         run: The run.
         split: Its training split.
         calibration_report: The entry "calibration" of the JSON beside the file.
+
+    Raises:
+        InputError: the run's quantization-aware training has left other weights since.
     """
     names = [field.name for field in dataclasses.fields(QuantizationSettings)]
     before: dict[str, Any] = {"rounding": "nearest", "outside": 0.0}  # of a file from when there was no other
     settings = QuantizationSettings(**before | {name: calibration_report[name] for name in names if name in calibration_report})
+    if settings.epochs and calibration_report.get("qat_sha256", qat_sha256(run)) != qat_sha256(run):
+        raise InputError(
+            f"the file was made from other weights than {run.directory.qat / QAT_WEIGHTS} are now; convert it again"
+        )
     prepared = prepare(run, split, settings)
     return with_best(run, prepared) if settings.epochs else prepared
+
+
+def qat_sha256(run: Run) -> str:
+    """The hash of what the run's quantization-aware training has kept; empty where there is nothing."""
+    path = run.directory.qat / QAT_WEIGHTS
+    return files.sha256(path) if path.is_file() else ""
 
 
 def with_best(run: Run, prepared: Prepared) -> Prepared:

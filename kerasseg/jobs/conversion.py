@@ -21,8 +21,7 @@ from kerasseg.run import origin, sidecar, trained
 from kerasseg.run.directory import Run, open_run
 from kerasseg.run.provenance import provenance
 from kerasseg.run.sidecar import Sidecar
-from kerasseg.training import journal
-from kerasseg.training.qat import fine_tune
+from kerasseg.training import journal, qat
 
 CALIBRATION = 32  # training pictures
 PROBES = 8  # training pictures on which a file is held against Keras before it is handed out
@@ -65,6 +64,7 @@ def convert(
     _refuse_unknown_layers(settings.float_layers, model)
     path = Path(output or run.directory.path / f"{settings.recipe}.tflite")
     _refuse_to_replace(path)
+    files.refuse_unwritable(path.parent, instead="--output")
     splits = ["train", "val"] if recipe.trained else ["train"]
     dataset, _ = origin.load_data(
         run, splits=splits, data_dir=settings.data_dir, other_data=settings.other_data, log=log
@@ -180,13 +180,15 @@ def _quantized(
         settings.rounding,
         settings.means,
     )
+    if recipe.trained:
+        qat.refuse_other(run, chosen, weights_sha256)
     everything = ", all there are" if chosen.calibration_examples == len(split) else ""
     log(f"calibrating on {chosen.calibration_examples} training pictures of {run.config.dataset}{everything}")
     prepared = preparation.prepare(run, split, chosen)
     if prepared.weights_sha256 != weights_sha256:
         raise InputError(f"{run.directory.best_weights} was replaced meanwhile; wait until its training has ended")
     if recipe.trained:
-        prepared = fine_tune(run, prepared, (split, dataset.split("val")), chosen, patience=settings.patience, log=log)
+        prepared = qat.fine_tune(run, prepared, (split, dataset.split("val")), chosen, patience=settings.patience, log=log)
     layers = _float_layers(settings.float_layers, prepared, [probe[None].astype("float32") for probe in probes[:2]])
     if layers.layers:
         log(f"left in float32: {', '.join(layers.layers)}")
@@ -196,6 +198,8 @@ def _quantized(
         prepared, activations="int16" if "int16" in recipe.io_types else "int8", io_type=outside, float_layers=layers
     )
     story = {"split": "train", "names": list(prepared.names), **dataclasses.asdict(chosen)}
+    if recipe.trained:
+        story["qat_sha256"] = preparation.qat_sha256(run)
     report: dict = {"calibration": story, "float_layers": layers.layers}
     if twin:
         predict = twin.predictor(quantization.twin(prepared, size=run.eval_size, batch_size=1))

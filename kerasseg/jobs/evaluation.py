@@ -45,6 +45,7 @@ def evaluate(
     written = [output / name for name in ("report.json", "confusion.png", "examples.png")]
     keys = {"split", "size", "scores", "other_data"}
     files.refuse_to_replace(written, command="kerasseg evaluate", told_by=written[0], keys=keys)
+    files.refuse_unwritable(output, instead="--output_dir")
     dataset, differences = origin.load_data(run, splits=[split], data_dir=data_dir, other_data=other_data, log=log)
     examples = dataset.split(split)
     together = backends.scored_together(run.eval_size, run.num_classes, pictures=len(examples))

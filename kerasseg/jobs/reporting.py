@@ -1,5 +1,7 @@
 """One page of a run: what it learned from, how it went, what its files kept of it, and what they take on a device."""
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,8 @@ def report(
     page = Path(output or run.directory.page)
     if page != run.directory.page and page.exists() and not (page.is_file() and pages.is_page(page)):
         files.refuse_to_replace([page], command="kerasseg report")
-    with locked(run.directory.path):  # nothing trains there meanwhile
+    fixed = page != run.directory.page and not os.access(run.directory.path, os.W_OK)  # an archived run, or a colleague's
+    with contextlib.nullcontext() if fixed else locked(run.directory.path):  # nothing trains there meanwhile
         return _report(run, measure, exports, data_dir, page, log)
 
 

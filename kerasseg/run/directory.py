@@ -206,6 +206,9 @@ def open_run(workdir: str | Path) -> Run:
         settings, resolved = stored["config"], stored["resolved"]
         height, width = resolved["eval_size"]
         class_names, output_stride = tuple(resolved["class_names"]), resolved["output_stride"]
+        kinds = [type(resolved["class_names"]), *map(type, (height, width, output_stride)), *map(type, class_names)]
+        if kinds != [list, int, int, int, *[str] * len(class_names)]:
+            raise ValueError(f"resolved: {resolved}")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{directory.config} is not as kerasseg train wrote it ({error!r}); restore it, or train again in another --workdir"

@@ -18,10 +18,14 @@ _HELD = {errno.EWOULDBLOCK, errno.EACCES}
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, otherwise: str = ", or give another --workdir") -> Iterator[None]:
     """Holds a folder for this process, and makes it where it is not; left as it was where nothing was put in.
 
     The system lets go of the lock of a process that ends in any way. Without POSIX locks (Windows) nothing is held.
+
+    Args:
+        folder: To hold.
+        otherwise: What else the message of a held folder has to offer than to wait.
 
     Raises:
         InputError: another process holds it, which the message names, or nothing can be written there.
@@ -35,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise InputError(f"cannot write {folder}: {error.strerror or error}; choose another place") from error
     with file:
         if fcntl:
-            _take(file, folder)
+            _take(file, folder, otherwise)
             if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # let go of just now
                 raise InputError(f"another process has just left {folder}; give the command again")
         try:
@@ -56,7 +60,7 @@ def _sign(file, folder: Path) -> None:
         raise InputError(f"cannot write {folder}: {error.strerror}; free some space or choose another place") from error
 
 
-def _take(file, folder: Path) -> None:
+def _take(file, folder: Path, otherwise: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -64,6 +68,4 @@ def _take(file, folder: Path) -> None:
             return  # a file system without locks
         file.seek(0)
         holder = file.read().strip() or "unknown"
-        raise InputError(
-            f"process {holder} is at work in {folder}; wait until it ends or stop it, or give another --workdir"
-        ) from None
+        raise InputError(f"process {holder} is at work in {folder}; wait until it ends or stop it{otherwise}") from None

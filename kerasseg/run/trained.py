@@ -70,7 +70,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
         InputError: the file is missing, cannot be read, is of another model, or holds a number that is not finite.
     """
     if not path.is_file():
-        raise InputError(f"no file {path}; give the weights of a run with the same model and classes")
+        is_folder = f"{path} is a folder" if path.is_dir() else f"no file {path}"
+        raise InputError(f"{is_folder}; give the weights of a run with the same model and classes")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras' about layers that stay as they are, of a file that is refused

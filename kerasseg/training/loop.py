@@ -111,8 +111,8 @@ class _Training:
         backends.compile_model(self.model, self.optimizer, loss)
         self.watch = InputWatch(self.model)
         log(
-            f"{config.model}: {self.model.count_params():,} parameters, {steps} steps an epoch of {config.batch_size} images, "
-            f"on {backends.device()}{hosts.spread()}"
+            f"{config.model}: {self.model.count_params():,} parameters, {steps} step{'s' * (steps > 1)} an epoch of "
+            f"{config.batch_size} images, on {backends.device()}{hosts.spread()}"
         )
 
     def run_epochs(self) -> Scores:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +46,24 @@ def fine_tune(
         InputError: the folder holds training with other settings or from other weights, a layer cannot be mapped, or the
             loss is not finite.
     """
-    with locked(run.directory.qat):
+    with locked(run.directory.qat, otherwise=""):
         return _fine_tune(run, prepared, splits, settings, patience, log)
+
+
+def refuse_other(run: Run, settings: QuantizationSettings, weights_sha256: str) -> dict[str, Any]:
+    """What is asked, where the folder `qat` of the run holds nothing else.
+
+    The weights that it starts from belong to the settings: a run that was trained on starts QAT anew.
+
+    Raises:
+        InputError: it holds training with other settings or from other weights.
+    """
+    asked, path = dataclasses.asdict(settings) | {"weights_sha256": weights_sha256}, run.directory.qat / "settings.json"
+    if path.exists():
+        before = {"means": "mean", "outside": 0.0}  # of a folder from when there was no other
+        there = before | files.read_json(path)
+        directory.refuse_different(there, asked, holds=f"{path.parent} holds QAT", instead="remove that folder")
+    return asked
 
 
 def _fine_tune(
@@ -58,12 +75,7 @@ def _fine_tune(
     log: Callable[[str], None],
 ) -> Prepared:
     folder = run.directory.qat
-    # The weights it started from belong to the settings: a run that was trained on starts QAT anew.
-    asked = dataclasses.asdict(settings) | {"weights_sha256": prepared.weights_sha256}
-    if (folder / "settings.json").exists():
-        before = {"means": "mean", "outside": 0.0}  # of a folder from when there was no other
-        there = before | files.read_json(folder / "settings.json")
-        directory.refuse_different(there, asked, holds=f"{folder} holds QAT", instead="remove that folder")
+    asked = refuse_other(run, settings, prepared.weights_sha256)
     if run.config.rare_paste:
         splits[0].donors = pasting.donors(histogram.pixels(run, splits[0]), num_classes=run.num_classes)
     trainer = _trainer(run, prepared, splits[0], settings)
