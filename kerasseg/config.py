@@ -90,7 +90,9 @@ class TrainConfig:
     flip: bool = setting(True, "flip half of the images left to right")
     color: float = setting(0.2, "strength of random brightness, contrast and saturation, 0 to 1; 0 for none")
     gamma: float = setting(
-        0.0, "strength of a random gamma, 0 to 2, for light that the training pictures lack: powers exp(-GAMMA) to exp(GAMMA)"
+        0.0,
+        "strength of a random gamma, 0 to 2, for light that the training pictures lack: a power of exp(-GAMMA) to exp(GAMMA), "
+        "and of each colour by up to 0.3 times GAMMA in its exponent more or less",
     )
     rare_paste: float = setting(
         0.0, "share of the crops into which a rare class is pasted from another training picture; 0 for none"
