@@ -22,7 +22,7 @@ def folds_table(results: Path) -> str:
     rows = files.read_json(path)["rows"]
     drives = sorted({fold["drive"] for row in rows for fold in row["folds"]})
     lines = [
-        f"| model | settings | epochs, crops | seed | {' | '.join(drives)} | mean | plain val |",
+        f"| model | settings | epochs, crops | seed | mean | {' | '.join(drives)} | plain val |",
         f"|---|---|---:|---:|{'---:|' * len(drives)}---:|---:|",
     ]
     for row in rows:
@@ -31,7 +31,7 @@ def folds_table(results: Path) -> str:
         last = statistics.mean(fold["last_miou"] for fold in row["folds"])
         mean = _cell({"miou": row["mean"], "last_miou": last}) if len(there) == 3 else ""  # of fewer, another average a row
         told = [f"`{row['model']}`", _settings(row), f"{row['epochs']}, {row['size'][0]}x{row['size'][1]}", str(row["seed"])]
-        lines.append(f"| {' | '.join([*told, *cells, mean, _cell(row['plain'])])} |")
+        lines.append(f"| {' | '.join([*told, mean, *cells, _cell(row['plain'])])} |")
     return "\n".join([*lines, "", " ".join([METHOD, *_lacking(rows), *_made(rows)])])
 
 
