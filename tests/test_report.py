@@ -8,6 +8,7 @@ import pytest
 from kerasseg import files, jobs
 from kerasseg.errors import InputError
 from kerasseg.run.directory import open_run
+from kerasseg.run.lock import locked
 from kerasseg.training import journal
 from tests.conftest import SHORT, assert_one_line, kerasseg, looked_at
 
@@ -128,6 +129,17 @@ def test_what_is_no_run_or_no_export_is_refused(run, tmp_path):
     (tmp_path / "mcu" / "memory.svg").write_text("<svg/>")
     result = kerasseg("report", f"--workdir={run}", "--nomeasure", f"--micro={tmp_path / 'mcu'}")
     assert_one_line(result, "is of a file that is not in")
+
+
+def test_a_run_that_nobody_can_write_has_a_page_elsewhere(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    before = sorted(path.name for path in run.iterdir())
+    with locked(run):  # as its owner may hold it: nothing is locked there
+        page = jobs.report(run, measure=False, output=tmp_path / "page.html")
+        with pytest.raises(InputError, match="is at work in"):
+            jobs.report(run, measure=False)
+    assert page.is_file()
+    assert sorted(path.name for path in run.iterdir()) == before
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 11, 12, 13, 50])
