@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import folds_tables
+import int8_runs_tables
 import int8_tables
 import micro_tables
 import minimalistic_tables
@@ -199,8 +200,8 @@ BLOCKS = {
     "three": three_table, "commands": commands_table,
     "models": models_table, "demo": demo_table, "pipeline": pipeline_line, "stages": stages_line, "edge": edge_table,
     "steps": steps_table, "winograd": winograd_table, "gpu": gpu_line,
-    **int8_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS, **minimalistic_tables.BLOCKS, **scale_tables.BLOCKS,
-    **folds_tables.BLOCKS, **seeds_tables.BLOCKS,
+    **int8_tables.BLOCKS, **int8_runs_tables.BLOCKS, **micro_tables.BLOCKS, **paper_tables.BLOCKS,
+    **minimalistic_tables.BLOCKS, **scale_tables.BLOCKS, **folds_tables.BLOCKS, **seeds_tables.BLOCKS,
 }  # fmt: skip
 
 

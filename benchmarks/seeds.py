@@ -11,7 +11,11 @@ from kerasseg.config import setting
 from kerasseg.errors import InputError
 from kerasseg.run import directory
 
-ROWS = {"v3large": 5, "v3large_sliced": 5, "v3large_thin": 3, "edge_sliced": 3}  # row -> seeds; the first is compared with
+# Row -> seeds. The first is compared with; what is said of the cut needs the first two, the last have one to be quantized.
+ROWS = {
+    "v3large": 5, "v3large_sliced": 5, "v3large_thin": 3, "edge_sliced": 3, "v3large_half": 2, "v3small": 2, "v3large_tuned": 2,
+    "edge_plain": 2, "edge_mini": 2, "edge_small": 2,
+}  # fmt: skip
 SHORT = {"size": "256,256", "epochs": 12}  # instead of the paper's crops and epochs; 45 of 320x320 take five times as long
 
 
@@ -26,7 +30,9 @@ class SeedsOptions:
     workdir: str = setting("runs/seeds", "where the runs go, a folder a row and seed")
     models: tuple[str, ...] = setting(tuple(ROWS), "the rows to train")
     seeds: tuple[int, ...] = setting(tuple(range(max(ROWS.values()))), "the seeds to train, of rows that have so many")
-    weights: str = setting("imagenet", "V3-Large's: imagenet, none, or a .npz or .weights.h5 file")
+    large_weights: str = setting("imagenet", "V3-Large's: imagenet, none, or a .npz or .weights.h5 file")
+    small_weights: str = setting("imagenet", "the same of V3-Small")
+    large_minimalistic_weights: str = setting("imagenet", "the same of the minimalistic V3-Large")
     precision: str = setting("float32", "of training", choices=("float32", "mixed_bfloat16"))
     rehearsal: bool = setting(False, "one epoch of 32 small pictures, into WORKDIR/rehearsal, with its own seeds.json")
     output: str = setting("results/seeds.json", "the file to write, or to add to; not in a rehearsal")
@@ -46,7 +52,8 @@ def step(model: str, seed: int, options: SeedsOptions) -> paper.Step:
     """The command of one run: the paper's, made short."""
     base = paper.PaperOptions(
         data_dir=options.data_dir, workdir=options.workdir, precision=options.precision, rehearsal=options.rehearsal,
-        large_weights=options.weights,
+        large_weights=options.large_weights, small_weights=options.small_weights,
+        large_minimalistic_weights=options.large_minimalistic_weights,
     )  # fmt: skip
     (train,) = paper.steps(model, seed, base)["train"]
     short = () if options.rehearsal else (f"--{name}={value}" for name, value in SHORT.items())

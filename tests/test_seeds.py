@@ -52,7 +52,7 @@ def test_what_is_missing_is_trained_seed_by_seed_and_written(seeds, options, tmp
 
     monkeypatch.setattr("paper.do", train)
     _finish(seeds.step("v3large_sliced", 0, options), miou=0.75)
-    seeds.main(dataclasses.replace(options, seeds=(0, 3)))
+    seeds.main(dataclasses.replace(options, seeds=(0, 3), models=("v3large", "v3large_sliced", "v3large_thin", "edge_sliced")))
     assert made == ["v3large_0", "v3large_thin_0", "edge_sliced_0", "v3large_3", "v3large_sliced_3"]
     table = importlib.import_module("seeds_tables").seeds_table(tmp_path / "results")
     assert "| `v3large` | 2 | 52.50 ± 2.12 % | 51.50 ± 2.12 % |  |  |" in table
@@ -83,8 +83,8 @@ def test_a_run_with_other_settings_is_refused(seeds, options):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"models": ("v3small",)}, "unknown v3small; known are v3large, "),
-        ({"seeds": (5,)}, "--seeds=5 names no seed of a row; v3large has 0 to 4, .*edge_sliced has 0 to 2"),
+        ({"models": ("tiny",)}, "unknown tiny; known are v3large, "),
+        ({"seeds": (5,)}, "--seeds=5 names no seed of a row; v3large has 0 to 4, .*edge_sliced has 0 to 2, "),
         ({"models": ("edge_sliced",), "seeds": (3, 4)}, "--seeds=3,4 names no seed of a row; edge_sliced has 0 to 2"),
     ],
 )

@@ -199,6 +199,7 @@ def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
     Raises:
         InputError: the download fails, the file is missing or of another kind, or a layer is missing or of another shape.
     """
+    refuse_missing(source)
     if source == "none":
         return
     weights = _read_npz(Path(source)) if source.endswith(".npz") else _read_keras(spec, source)
@@ -226,6 +227,17 @@ def load_weights(model: keras.Model, spec: ModelSpec, *, source: str) -> None:
         variable.assign(value)
 
 
+def refuse_missing(source: str) -> None:
+    """Raises InputError where `load_weights` has no such source."""
+    accepted = "imagenet, none, or a .npz or .weights.h5 file"
+    if source in ("none", "imagenet"):
+        return
+    if not source.endswith((".npz", ".h5")):
+        raise InputError(f"--backbone_weights={source} is not accepted; give {accepted}")
+    if not Path(source).exists():
+        raise InputError(f"no file {source}; --backbone_weights takes {accepted}")
+
+
 def _kind(spec: ModelSpec) -> str:
     minimalistic = ", minimalistic," if spec.minimalistic else ""
     return f"MobileNetV3 {spec.backbone}{minimalistic} with alpha {spec.alpha}"
@@ -235,17 +247,11 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file) as stored:
             return dict(stored)
-    except FileNotFoundError:
-        raise InputError(f"no file {path}; --backbone_weights takes imagenet, none, or a .npz or .weights.h5 file") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no readable .npz file ({error}); fetch it again") from None
 
 
 def _read_keras(spec: ModelSpec, source: str) -> dict[str, np.ndarray]:
-    if source != "imagenet" and not source.endswith(".h5"):
-        raise InputError(f"--backbone_weights={source} is not accepted; give imagenet, none, or a .npz or .weights.h5 file")
-    if source != "imagenet" and not Path(source).exists():
-        raise InputError(f"no file {source}; --backbone_weights takes imagenet, none, or a .npz or .weights.h5 file")
     try:
         reference = BACKBONES[spec.backbone].build(
             input_shape=(224, 224, 3), alpha=spec.alpha, minimalistic=spec.minimalistic, include_top=False,

@@ -69,9 +69,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         InputError: the file is missing, cannot be read, is of another model, or holds a number that is not finite.
     """
-    if not path.is_file():
-        is_folder = f"{path} is a folder" if path.is_dir() else f"no file {path}"
-        raise InputError(f"{is_folder}; give the weights of a run with the same model and classes")
+    refuse_missing(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras' about layers that stay as they are, of a file that is refused
@@ -82,6 +80,13 @@ def load_weights(model: keras.Model, path: Path) -> None:
             f"{path} cannot be read ({reason}); give the weights of a run with the same model and classes"
         ) from error
     checkpoint.refuse_not_finite(model, source=str(path))
+
+
+def refuse_missing(path: Path) -> None:
+    """Raises InputError where `load_weights` has no file to read."""
+    if not path.is_file():
+        is_folder = f"{path} is a folder" if path.is_dir() else f"no file {path}"
+        raise InputError(f"{is_folder}; give the weights of a run with the same model and classes")
 
 
 def tell_of_classes(path: Path, class_names: Sequence[str], log: Callable[[str], None]) -> None:

@@ -13,8 +13,8 @@ from kerasseg.config import TrainConfig
 from kerasseg.data import datasets, pasting
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
-from kerasseg.models import check_size, get_spec
-from kerasseg.run import directory, histogram, origin
+from kerasseg.models import backbone, check_size, get_spec
+from kerasseg.run import directory, histogram, origin, trained
 from kerasseg.run.directory import Run, RunDir
 from kerasseg.training import admission, backends, distillation, hosts
 from kerasseg.training.admission import Admitted
@@ -63,6 +63,8 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
         InputError: something is wrong with one of them.
     """
     admission.check_accept(accept)
+    if not RunDir(workdir).checkpoint.exists():
+        _refuse_missing_weights(config)
     dataset = datasets.load_for_run(config)
     if dataset.held:
         log(dataset.held)
@@ -112,6 +114,14 @@ def agreed(opened: Opened) -> Opened:
     train.donors = pasting.Donors(**donors) if donors else None
     admitted = dataclasses.replace(opened.admitted, pixels=np.array([pixels], np.int64))
     return dataclasses.replace(opened, admitted=admitted, resumes=resumes)
+
+
+def _refuse_missing_weights(config: TrainConfig) -> None:
+    """Raises InputError where there is nothing to begin with: now, and not when all pictures have been read."""
+    if config.init_weights:
+        trained.refuse_missing(Path(config.init_weights))
+    else:
+        backbone.refuse_missing(config.backbone_weights)
 
 
 def _with_batch_size(config: TrainConfig, examples: int, log: Log) -> TrainConfig:

@@ -261,6 +261,14 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics(short, tmp_path):
     assert not {path for path in moved if backbone.owns(path)}
 
 
+@pytest.mark.parametrize("source", [{"init_weights": "gone.weights.h5"}, {"backbone_weights": "gone.npz"}])
+def test_weights_that_are_not_there_are_said_before_the_pictures_are_read(short, tmp_path, monkeypatch, source):
+    monkeypatch.setattr("kerasseg.training.admission.admit", lambda *args, **kwargs: pytest.fail("the pictures were read"))
+    with pytest.raises(InputError, match="no file .*gone"):
+        training.train(dataclasses.replace(short, **source), workdir=tmp_path / "run")
+    assert not (tmp_path / "run").exists() or not any((tmp_path / "run").iterdir())
+
+
 def test_a_picture_that_goes_while_it_trains_is_one_line(short, tmp_path):
     root = folder_dataset(tmp_path / "data")
     config = dataclasses.replace(short, dataset="folder", data_dir=str(root), train_examples=0, val_examples=0, cache_mib=0)
