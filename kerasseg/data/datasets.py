@@ -128,6 +128,8 @@ def load_for_run(config: TrainConfig, *, data_dir: str = "") -> Dataset:
         splits, held = holdout.hold_out(splits, config.holdout)
     limits = {"train": config.train_examples, "val": config.val_examples}
     splits = {name: split.first(limits.get(name, 0)) for name, split in splits.items()}
+    if held and any(limits.values()):
+        held += f"; of those the first {len(splits['train'])} are trained on, and the first {len(splits['val'])} are val"
     return dataclasses.replace(dataset, splits=splits, held=held)
 
 

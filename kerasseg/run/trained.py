@@ -1,7 +1,7 @@
 """A trained model out of its run directory, and as the callable that is scored."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from kerasseg.errors import InputError
 from kerasseg.logits import class_ids, refuse_not_finite
 from kerasseg.models import build_model
 from kerasseg.run import checkpoint
-from kerasseg.run.directory import Run, RunDir, open_run
+from kerasseg.run.directory import Run
 
 
 def load_trained(
@@ -87,15 +87,6 @@ def refuse_missing(path: Path) -> None:
     if not path.is_file():
         is_folder = f"{path} is a folder" if path.is_dir() else f"no file {path}"
         raise InputError(f"{is_folder}; give the weights of a run with the same model and classes")
-
-
-def tell_of_classes(path: Path, class_names: Sequence[str], log: Callable[[str], None]) -> None:
-    """Says which classes weights were trained on, where the run directory around them knows that and they are others."""
-    if not RunDir(path.parent).config.is_file():
-        return
-    theirs = open_run(path.parent).class_names
-    if theirs != tuple(class_names):
-        log(f"{path} was trained on the classes {', '.join(theirs)}: its logits are where {', '.join(class_names)} begin")
 
 
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

@@ -92,7 +92,6 @@ class _Training:
             self.record = Record(run, self.val_split, log)
         if not self.resumes:
             if config.init_weights:
-                trained.tell_of_classes(Path(config.init_weights), run.class_names, log)
                 trained.load_weights(fast, Path(config.init_weights))
             else:
                 backbone.load_weights(fast, run.spec, source=config.backbone_weights)

@@ -13,10 +13,10 @@ from kerasseg.config import TrainConfig
 from kerasseg.data import datasets, pasting
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
-from kerasseg.models import backbone, check_size, get_spec
-from kerasseg.run import directory, histogram, origin, trained
+from kerasseg.models import check_size, get_spec
+from kerasseg.run import directory, histogram, origin
 from kerasseg.run.directory import Run, RunDir
-from kerasseg.training import admission, backends, distillation, hosts
+from kerasseg.training import admission, backends, distillation, hosts, start
 from kerasseg.training.admission import Admitted
 
 BATCH_SIZE = 8  # where none is asked and there are as many pictures
@@ -63,8 +63,11 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
         InputError: something is wrong with one of them.
     """
     admission.check_accept(accept)
-    if not RunDir(workdir).checkpoint.exists():
-        _refuse_missing_weights(config)
+    begins = not RunDir(workdir).checkpoint.exists()
+    if begins:
+        start.refuse_missing(config)
+    for line in _idle(config):
+        log(line)
     dataset = datasets.load_for_run(config)
     if dataset.held:
         log(dataset.held)
@@ -78,12 +81,14 @@ def opened(config: TrainConfig, *, workdir: Path, accept: Sequence[str], log: Lo
     if hosts.is_first():
         _go_on(run, dataset, log)
         files.remove_leftovers(workdir)
+    if begins:
+        start.look_at_other(run, dataset, log=log)
     admitted = admission.admit(dataset, run, accept=accept, log=log)
     if config.rare_paste:
         donors = splits[0].donors = pasting.donors(admitted.pixels, num_classes=run.num_classes)
         rare = ", ".join(dataset.class_names[i] for i in donors.classes)
         log(f"rare, and pasted into {100 * config.rare_paste:.0f} % of the crops: {rare}")
-    return Opened(run, splits, admitted, resumes=run.directory.checkpoint.exists())
+    return Opened(run, splits, admitted, resumes=not begins)
 
 
 def write(opened: Opened) -> None:
@@ -116,12 +121,18 @@ def agreed(opened: Opened) -> Opened:
     return dataclasses.replace(opened, admitted=admitted, resumes=resumes)
 
 
-def _refuse_missing_weights(config: TrainConfig) -> None:
-    """Raises InputError where there is nothing to begin with: now, and not when all pictures have been read."""
-    if config.init_weights:
-        trained.refuse_missing(Path(config.init_weights))
-    else:
-        backbone.refuse_missing(config.backbone_weights)
+def _idle(config: TrainConfig) -> list[str]:
+    """What was asked for and does nothing, a line each."""
+    lines = []
+    if config.optimizer != "sgd" and config.momentum != TrainConfig.momentum:
+        lines.append(f"--momentum: of no use for {config.optimizer}")
+    if config.class_weights != "none" and not config.ce_weight:
+        lines.append("--class_weights: of no use without cross-entropy, whose pixels alone they weigh (--ce_weight=0)")
+    if config.backbone_lr_factor == 0 and config.backbone_weights == "none" and not config.init_weights:
+        lines.append(
+            "--backbone_lr_factor=0 freezes a backbone of random numbers (--backbone_weights=none): the head alone learns"
+        )
+    return lines
 
 
 def _with_batch_size(config: TrainConfig, examples: int, log: Log) -> TrainConfig:
