@@ -52,15 +52,17 @@ def loss_table(results: Path) -> str:
 def loop_table(results: Path) -> str:
     """A step of `train` beside a bare one."""
     found = files.read_json(results / "training_loop.json")
-    lines = ["| backend | bare step | step of `train` | ratio | of it, waiting |", "|---|---:|---:|---:|---:|"]
+    lines = [
+        "| model | crops | backend | steps | bare step | step of `train` | ratio | of it, waiting |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]
     for row in found["rows"]:
-        waited = 100 * row["waited"] / (row["train"] * found["steps"])
+        waited = 100 * row["waited"] / (row["train"] * row["steps"])
         steps = " | ".join(f"{1000 * row[name]:.0f} ms" for name in ("bare", "train"))
-        lines.append(f"| {row['backend']} | {steps} | {row['ratio']:.3f} | {waited:.0f} % |")
-    height, width = found["size"]
-    return "\n".join(
-        [*lines, "", f"`{found['model']}`, {found['batch_size']} crops of {height}x{width}; {found['method']}; {found['cpu']}."]
-    )
+        crops = f"{found['batch_size']} of {row['side']}x{row['side']}"
+        told = f"`{row['model']}` | {crops} | {row['backend']} | {row['steps']} | {steps}"
+        lines.append(f"| {told} | {row['ratio']:.3f} | {waited:.0f} % |")
+    return "\n".join([*lines, "", f"{found['method']}; {found['processors']} processors, {found['cpu']}."])
 
 
 def scale_table(results: Path) -> str:

@@ -89,22 +89,31 @@ def _tf_data(order: np.ndarray, load: Load, config: TrainConfig, *, processes: i
 
     channels = get_spec(config.model, channels=config.channels).channels
 
-    def load_tensors(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image, labels = tf.numpy_function(lambda i: load([i])[0], [position], [tf.uint8, tf.uint8])
-        image.set_shape((*config.size, channels))
-        labels.set_shape(config.size)
-        return tf.cast(image, tf.float32), labels
+    def load_batch(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = zip(*load(positions), strict=True)
+        return np.stack(images), np.stack(labels)
+
+    def load_tensors(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Of positions alone, so not stateful: one that is makes tf.data, asked for determinism, read nothing ahead.
+        images, labels = tf.numpy_function(load_batch, [positions], [tf.uint8, tf.uint8], stateful=False)
+        images.set_shape((config.batch_size, *config.size, channels))
+        labels.set_shape((config.batch_size, *config.size))
+        return tf.cast(images, tf.float32), labels
 
     # No autotuning: at some epochs' ends fit waited for its thread, which sleeps for intervals that double, 8 of 20 seconds.
     fixed = tf.data.Options()
     fixed.autotune.enabled = False
     return (
-        tf.data.Dataset.from_tensor_slices(order)
-        .map(load_tensors, num_parallel_calls=2 * processes or os.cpu_count() or 1, deterministic=True)
-        .batch(config.batch_size, drop_remainder=True)
+        tf.data.Dataset.from_tensor_slices(order.reshape(-1, config.batch_size))
+        .map(load_tensors, num_parallel_calls=_threads(config.batch_size, processes), deterministic=True)
         .prefetch(2)
         .with_options(fixed)
     )
+
+
+def _threads(batch_size: int, processes: int) -> int:
+    """How many load batches: one a processor or, where they wait for processes, two more than those have hands for."""
+    return processes // batch_size + 2 if processes else os.cpu_count() or 1
 
 
 class Batches(keras.utils.PyDataset):
@@ -117,9 +126,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, order: np.ndarray, load: Load, *, batch_size: int, processes: int):
         super().__init__()
         self.order, self.load, self.batch_size = order, load, batch_size
-        # With processes a thread only waits for a batch of theirs: two batches more than they have hands for.
-        threads = processes // batch_size + 2 if processes else os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = ThreadPoolExecutor(_threads(batch_size, processes))
         self._ahead: dict[int, Future] = {}
 
     def __len__(self) -> int:

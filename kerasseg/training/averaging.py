@@ -36,7 +36,11 @@ class AveragingModel(keras.Model):
         logs = super().train_step(*args)
         share = self._share(self.optimizer.iterations)
         for average, variable in zip(self.averages, self.weights, strict=True):
-            average.assign(_moved(average.value, ops.stop_gradient(variable.value), share))
+            value = ops.stop_gradient(variable.value)
+            if keras.backend.backend() == "tensorflow" and self.decay:
+                _move_in_tensorflow(average, value, share)
+            else:
+                average.assign(_moved(average.value, value, share))
         return logs
 
     def _jax_step(self, state, data):
@@ -52,6 +56,13 @@ class AveragingModel(keras.Model):
         """Of the new weights in the average."""
         step = ops.cast(step, "float32")
         return 1 - ops.minimum(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
+
+
+def _move_in_tensorflow(average, value, share) -> None:
+    """Assigns `_moved` by two operators and not by five: a network has hundreds of weights, and a small one a short step."""
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyGradientDescent(var=average.value.handle, alpha=share, delta=average.value - value)
 
 
 def _moved(average, value, share):

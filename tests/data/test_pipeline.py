@@ -1,10 +1,12 @@
 import dataclasses
+import time
 
 import keras
 import numpy as np
 
 from kerasseg.config import TrainConfig
 from kerasseg.data import pipeline, shapes
+from kerasseg.run import checkpoint
 
 CONFIG = TrainConfig(size=(64, 64), batch_size=4, seed=3)
 
@@ -46,3 +48,16 @@ def test_no_thread_of_tf_data_tunes_what_is_settled():
     """`fit` would wait for it at the end of some epochs."""
     batches = pipeline.train_batches(shapes.load()["train"].first(10), CONFIG, epoch=0)
     assert batches.options().autotune.enabled is False
+
+
+def test_batches_are_read_ahead_while_a_step_runs(monkeypatch):
+    """tf.data, asked for determinism, reads nothing ahead of an operation that may have a state."""
+    checkpoint.make_deterministic(0)
+    read, crop = [], pipeline.crop
+    monkeypatch.setattr(pipeline, "crop", lambda *args, **kwargs: read.append(1) or crop(*args, **kwargs))
+    batches = iter(pipeline.train_batches(shapes.load()["train"].first(40), CONFIG, epoch=0))
+    next(batches)
+    patience = time.monotonic() + 60
+    while len(read) < 12 and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert len(read) >= 12  # two more batches of four, which nobody has asked for
