@@ -70,13 +70,16 @@ def scale_table(results: Path) -> str:
     found = files.read_json(results / "scale.json")
     commands = [name for name in ("train", "evaluate", "convert") if all(f"{name}_peak_mib" in row for row in found["rows"])]
     peaks = " | ".join(f"peak of `{name}`" for name in commands)
-    lines = [f"| pictures | height x width | first step, processor time | resumed | {peaks} |"]
-    lines += [f"|{'---:|' * (4 + len(commands))}"]
+    lines = [f"| pictures | lie as | height x width | first step | resumed | a second, in training | {peaks} |"]
+    lines += [f"|---:|---|{'---:|' * (4 + len(commands))}"]
     for row in found["rows"]:
-        seconds = " | ".join(f"{row[f'{name}first_step_processor_s']:.0f} s" for name in ("", "resumed_"))
+        seconds = " | ".join(
+            f"{row[f'{name}first_step_s']:.1f} s ({row[f'{name}first_step_processor_s']:.1f})" for name in ("", "resumed_")
+        )
         peaks = " | ".join(f"{row[f'{name}_peak_mib']:.0f} MiB" for name in commands)
-        lines.append(f"| {row['pictures']:,} | {row['height']}x{row['width']} | {seconds} | {peaks} |")
-    said = "; ".join(filter(None, (found["method"], found["cpu"], found["remark"])))
+        told = f"{row['pictures']:,} | {row['dataset']} | {row['height']}x{row['width']} | {seconds}"
+        lines.append(f"| {told} | {row['train_images_per_s']:.0f} | {peaks} |")
+    said = "; ".join(filter(None, (found["method"], "in brackets of processor time", found["cpu"], found["remark"])))
     return "\n".join([*lines, "", f"{said}."])
 
 

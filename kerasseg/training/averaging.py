@@ -34,14 +34,28 @@ class AveragingModel(keras.Model):
         if keras.backend.backend() == "jax":
             return self._jax_step(*args)
         logs = super().train_step(*args)
-        share = self._share(self.optimizer.iterations)
-        for average, variable in zip(self.averages, self.weights, strict=True):
-            value = ops.stop_gradient(variable.value)
-            if keras.backend.backend() == "tensorflow" and self.decay:
-                _move_in_tensorflow(average, value, share)
-            else:
-                average.assign(_moved(average.value, value, share))
+        self._move()
         return logs
+
+    def _move(self) -> None:
+        """Moves every average, by as few operators as the backend has: of a small network a step is short."""
+        share = self._share(self.optimizer.iterations)
+        averages, values = ([variable.value for variable in some] for some in (self.averages, self.weights))
+        if keras.backend.backend() == "tensorflow" and self.decay:
+            import tensorflow as tf
+
+            for average, value in zip(averages, values, strict=True):
+                tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=share, delta=average - value)
+        elif keras.backend.backend() == "torch" and self.decay:
+            import torch
+
+            with torch.no_grad():
+                apart = torch._foreach_sub(values, averages)
+                torch._foreach_mul_(apart, share)
+                torch._foreach_add_(averages, apart)
+        else:
+            for average, value in zip(self.averages, values, strict=True):
+                average.assign(_moved(average.value, ops.stop_gradient(value), share))
 
     def _jax_step(self, state, data):
         logs, (trainable, fixed, held, metrics) = super().train_step(state, data)
@@ -56,13 +70,6 @@ class AveragingModel(keras.Model):
         """Of the new weights in the average."""
         step = ops.cast(step, "float32")
         return 1 - ops.minimum(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
-
-
-def _move_in_tensorflow(average, value, share) -> None:
-    """Assigns `_moved` by two operators and not by five: a network has hundreds of weights, and a small one a short step."""
-    import tensorflow as tf
-
-    tf.raw_ops.ResourceApplyGradientDescent(var=average.value.handle, alpha=share, delta=average.value - value)
 
 
 def _moved(average, value, share):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kerasseg.training.averaging import AveragingModel
+from tests.conftest import command
 
 
 @pytest.mark.parametrize("decay", [0.9, 0.0])
@@ -26,3 +27,11 @@ def test_the_average_is_the_average(decay):
     for average, value in zip(model.averages, expected, strict=True):
         np.testing.assert_allclose(average, value, rtol=1e-5)
     assert len({weights[3].item() for weights in seen}) == 4  # moving statistics move, and are averaged with the others
+
+
+@pytest.mark.slow
+def test_torch_averages_likewise():
+    """It has operators of its own for that."""
+    pytest.importorskip("torch")
+    found = command("-m", "pytest", "-q", "-n0", "-k", "the_average_is", __file__, KERAS_BACKEND="torch")
+    assert "2 passed" in found.stdout, found.stdout
