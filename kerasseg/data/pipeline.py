@@ -113,7 +113,7 @@ def _tf_data(order: np.ndarray, load: Load, config: TrainConfig, *, processes: i
 
 def _threads(batch_size: int, processes: int) -> int:
     """How many load batches: one a processor or, where they wait for processes, two more than those have hands for."""
-    return processes // batch_size + 2 if processes else os.cpu_count() or 1
+    return min(AHEAD, processes // batch_size + 2 if processes else os.cpu_count() or 1)
 
 
 class Batches(keras.utils.PyDataset):
