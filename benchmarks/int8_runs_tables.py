@@ -30,25 +30,31 @@ def _table(rows: list[dict]) -> str:
     alike: dict[str, list[dict]] = {}
     for row in rows:
         alike.setdefault(str({**row, "seed": None, "recipes": None}), []).append(row)
-    drives = any(row["holdout"] for row in rows)
-    heads = ["model", *["drive"] * drives, "trained", "runs", "Keras"]
-    heads += [head for recipe in RECIPES for head in (f"`{recipe}`", "worst", "same pixels", "minutes")]
-    lines = [f"| {' | '.join(heads)} |", "|---" * (len(heads) - 10) + "|---:" * 10 + "|"]
+    drives, many = any(row["holdout"] for row in rows), any(len(runs) > 1 for runs in alike.values())
+    recipes = [recipe for recipe in RECIPES if any(recipe in row["recipes"] for row in rows)]
+    words = ["model", *["drive"] * drives, "trained"]
+    numbers = [*["runs"] * many, "Keras"]
+    for recipe in recipes:
+        numbers += [f"`{recipe}`", *["worst"] * many, "same pixels", "minutes"]
+    lines = [f"| {' | '.join([*words, *numbers])} |", "|---" * len(words) + "|---:" * len(numbers) + "|"]
     for runs in alike.values():
         first = runs[0]
-        cells = [f"`{first['model']}`", *[first["holdout"].removeprefix("^")] * drives, _trained(first), str(len(runs))]
+        cells = [f"`{first['model']}`", *[first["holdout"].removeprefix("^")] * drives, _trained(first)]
+        cells += [str(len(runs))] * many
         cells.append(seeds.mean_and_deviation([next(iter(run["recipes"].values()))["keras_miou"] for run in runs]))
-        for recipe in RECIPES:
-            cells += _cells([run["recipes"][recipe] for run in runs if recipe in run["recipes"]], of=len(runs))
+        for recipe in recipes:
+            points, worst, *rest = _cells([run["recipes"][recipe] for run in runs if recipe in run["recipes"]], of=len(runs))
+            cells += [points, *[worst] * many, *rest]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", _about(rows)])
 
 
 def _trained(row: dict) -> str:
-    """Epochs, crops, and what else is not as in the paper's recipe."""
+    """Epochs, crops, and what else is not as in the paper's recipe; of rows at a size of their own their page says it."""
     height, width = row["size"]
-    more = " ".join(f"--{name}={_text(value)}" for name, value in row["different"].items() if name != "eval_size")
-    return f"{row['epochs']} epochs, {height}x{width}" + (f", `{more}`" if more else "")
+    own = row["different"].get("eval_size") == row["size"]
+    more = [] if own else [f"`--{name}={_text(value)}`" for name, value in row["different"].items()]
+    return ", ".join([f"{row['epochs']} epochs", f"{height}x{width}{' throughout' * own}", *more])
 
 
 def _text(value: object) -> str:
@@ -73,11 +79,16 @@ def _about(rows: list[dict]) -> str:
     qat = sorted({str(row["recipes"]["int8_qat"]["epochs"]) for row in rows if "int8_qat" in row["recipes"]})
     made = sorted({one["cpu"] for row in rows for one in row["recipes"].values()})
     pictures = " and ".join(sorted({str(row["pictures"]) for row in rows}))
+    own = (
+        ", and of rows at their own size what BUILD.md trains them by"
+        if any("eval_size" in row["different"] for row in rows)
+        else ""
+    )
     tuned = f"`int8_qat` after {' or '.join(qat)} epochs at most, the best by these pictures; " if qat else ""
     return (
         f"CamVid, {pictures} pictures, by LiteRT with XNNPACK. Points of mIoU against Keras, mean ± standard deviation of a "
         f"sample, and the worst of the runs; the fewest pixels on which both agree; {tuned}median minutes of `convert` on one "
-        f"core. What the column does not say is the paper's recipe; {'; '.join(made)}."
+        f"core, beside other work. What the column does not say is the paper's recipe{own}; {'; '.join(made)}."
     )
 
 
