@@ -9,11 +9,10 @@ import paper
 from kerasseg import cli, files
 from kerasseg.config import setting
 from kerasseg.errors import InputError
-from kerasseg.run import directory
 
 RECIPES = ("int8", "int8_qat")
 KEYED = ("model", "holdout", "seed", "epochs", "size")
-SAME = ("backbone_weights", "precision", "eval_every", *directory.HARMLESS)  # what else may differ within one recipe
+SAME = ("precision", "eval_every", "data_dir", "cache_mib", "workers")  # what may differ within one recipe
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,8 @@ def row(run: Path) -> dict | None:
         return None
     (plain,) = paper.steps(config["model"], config["seed"], paper.PaperOptions())["train"]
     different = {name: config[name] for name, value in paper.asked(plain).items() if config[name] != value}
+    if config["backbone_weights"] != "none":
+        different.pop("backbone_weights", None)  # ImageNet's are ImageNet's, wherever they lie
     return {
         **{name: config[name] for name in KEYED}, "pictures": report["scores"]["pictures"],
         "different": {name: value for name, value in different.items() if name not in (*KEYED, *SAME)}, "recipes": found,
@@ -102,6 +103,9 @@ def main(options: Int8RunsOptions) -> None:
     unfinished = [str(run) for run in runs if not (run / "report.json").is_file()]
     if unfinished or not runs:
         raise InputError(f"--workdirs: {', '.join(unfinished) or 'none'} is no finished run (no report.json)")
+    others = [str(run) for run in runs if paper.trained_with(files.read_json(run / "report.json"))["dataset"] != "camvid"]
+    if others:
+        raise InputError(f"--workdirs: {', '.join(others)} is of other data; the file is of CamVid")
     for run in runs:
         for recipe in options.recipes:
             make(run, recipe, options)

@@ -46,7 +46,7 @@ def _table(rows: list[dict]) -> str:
             points, worst, *rest = _cells([run["recipes"][recipe] for run in runs if recipe in run["recipes"]], of=len(runs))
             cells += [points, *[worst] * many, *rest]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _about(rows)])
+    return "\n".join([*lines, "", _about(rows, many=many)])
 
 
 def _trained(row: dict) -> str:
@@ -75,10 +75,12 @@ def _cells(found: list[dict], *, of: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _about(rows: list[dict]) -> str:
+def _about(rows: list[dict], *, many: bool) -> str:
     qat = sorted({str(row["recipes"]["int8_qat"]["epochs"]) for row in rows if "int8_qat" in row["recipes"]})
     made = sorted({one["cpu"] for row in rows for one in row["recipes"].values()})
-    pictures = " and ".join(sorted({str(row["pictures"]) for row in rows}))
+    pictures = ", ".join(map(str, sorted({row["pictures"] for row in rows})))
+    points = ", mean ± standard deviation of a sample, and the worst of the runs; the fewest" if many else ", of one run;"
+    median = "median " * many
     own = (
         ", and of rows at their own size what BUILD.md trains them by"
         if any("eval_size" in row["different"] for row in rows)
@@ -86,9 +88,9 @@ def _about(rows: list[dict]) -> str:
     )
     tuned = f"`int8_qat` after {' or '.join(qat)} epochs at most, the best by these pictures; " if qat else ""
     return (
-        f"CamVid, {pictures} pictures, by LiteRT with XNNPACK. Points of mIoU against Keras, mean ± standard deviation of a "
-        f"sample, and the worst of the runs; the fewest pixels on which both agree; {tuned}median minutes of `convert` on one "
-        f"core, beside other work. What the column does not say is the paper's recipe{own}; {'; '.join(made)}."
+        f"CamVid, {pictures} pictures, by LiteRT with XNNPACK. Points of mIoU against Keras{points} pixels on which both "
+        f"agree; {tuned}{median}minutes of `convert` on one core, beside other work. What the column does not say is the "
+        f"paper's recipe{own}; {'; '.join(made)}."
     )
 
 

@@ -81,12 +81,16 @@ def test_runs_of_other_settings_and_drives_have_rows_of_their_own(programs, opti
         _trained(tmp_path / "plain"),
         _trained(tmp_path / "light", gamma=0.7),
         _trained(tmp_path / "held", holdout="^0001TP"),
-        _trained(tmp_path / "moved", seed=2, data_dir="somewhere", precision="mixed_bfloat16"),
+        _trained(tmp_path / "taught", teacher="another"),
+        _trained(tmp_path / "bare", backbone_weights="none"),
+        _trained(tmp_path / "moved", seed=2, backbone_weights="a.npz", data_dir="somewhere", precision="mixed_bfloat16"),
     ]
     programs.main(dataclasses.replace(options, workdirs=tuple(map(str, runs))))
     val, held = tables.val_table(tmp_path / "results"), tables.folds_table(tmp_path / "results")
     assert "| `v3large_sliced` | 12 epochs, 256x256 | 2 |" in val
     assert "| `v3large_sliced` | 12 epochs, 256x256, `--gamma=0.7` | 1 |" in val
+    assert "| `v3large_sliced` | 12 epochs, 256x256, `--teacher=another` | 1 |" in val
+    assert "| `v3large_sliced` | 12 epochs, 256x256, `--backbone_weights=none` | 1 |" in val
     assert "0001TP" not in val
     assert "| `v3large_sliced` | 0001TP | 12 epochs, 256x256 | 60.00 % | -1.00 | 99.00 % | 0 |" in held
     assert len([line for line in held.splitlines() if line.startswith("| `")]) == 1
@@ -123,6 +127,13 @@ def test_a_file_that_is_not_the_one_that_was_checked_is_refused(programs, option
 def test_bad_input_is_refused(programs, options, changes, said):
     with pytest.raises(InputError, match=said):
         programs.main(dataclasses.replace(options, **changes))
+
+
+def test_runs_of_other_data_are_refused_before_anything_is_made(programs, options, commands, tmp_path):
+    runs = [_trained(tmp_path / "a"), _trained(tmp_path / "b", dataset="shapes")]
+    with pytest.raises(InputError, match=r"--workdirs: .*b is of other data; the file is of CamVid"):
+        programs.main(dataclasses.replace(options, workdirs=tuple(map(str, runs))))
+    assert not commands
 
 
 @pytest.mark.slow
