@@ -22,7 +22,7 @@ from kerasseg.jobs import CompareSettings, ConversionSettings, ExportSettings
 from kerasseg.lite import interpreter
 from kerasseg.lite.flatbuffer import Graph
 from kerasseg.mcu import runtime
-from kerasseg.models import backbone, build_model, get_spec
+from kerasseg.models import backbone, build_model, get_spec, pretrained
 from kerasseg.run import directory, trained
 from kerasseg.run.directory import open_run
 from kerasseg.score import engines
@@ -71,7 +71,7 @@ def test_before_training_it_is_the_colour_network_of_a_grey_picture(ending, tmp_
         spec = get_spec(name)
         image, low, high = backbone.features(spec, size=(64, 64), batch_size=1, bn_momentum=0.95)
         model = keras.Model(image, [low, high])
-        backbone.load_weights(model, spec, source=str(path))
+        pretrained.load_weights(model, spec, source=str(path))
         assert model.get_layer("conv").kernel.shape == (3, 3, channels, 16)
         outputs.append([keras.ops.convert_to_numpy(out) for out in model(np.repeat(picture, channels, -1), training=False)])
     for ours, theirs in zip(*outputs, strict=True):

@@ -29,7 +29,7 @@ def build_model(
     bn_momentum: float = 0.95,
     precision: str = "float32",
 ) -> keras.Model:
-    """Builds a DeepLabv3+ with fresh weights (`kerasseg.models.backbone.load_weights` brings pretrained ones).
+    """Builds a DeepLabv3+ with fresh weights (`kerasseg.models.pretrained.load_weights` brings pretrained ones).
 
     Sets Keras' float type to float32 and its data format to channels_last, for the whole process.
 

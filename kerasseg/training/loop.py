@@ -15,7 +15,7 @@ from kerasseg.config import TrainConfig
 from kerasseg.data import pipeline
 from kerasseg.data.workers import Workers
 from kerasseg.errors import DataError, InputError
-from kerasseg.models import backbone, build_model
+from kerasseg.models import backbone, build_model, pretrained
 from kerasseg.run import checkpoint, trained
 from kerasseg.run.directory import Run
 from kerasseg.run.lock import locked
@@ -94,7 +94,7 @@ class _Training:
             if config.init_weights:
                 trained.load_weights(fast, Path(config.init_weights))
             else:
-                backbone.load_weights(fast, run.spec, source=config.backbone_weights)
+                pretrained.load_weights(fast, run.spec, source=config.backbone_weights)
         if config.backbone_lr_factor == 0:
             for layer in fast.layers:
                 layer.trainable = not backbone.owns(layer.name)  # its batch norms keep their statistics, too

@@ -7,7 +7,7 @@ from pathlib import Path
 from kerasseg.config import TrainConfig
 from kerasseg.data.datasets import Dataset
 from kerasseg.errors import InputError
-from kerasseg.models import ModelSpec, backbone
+from kerasseg.models import ModelSpec, pretrained
 from kerasseg.run import origin, trained
 from kerasseg.run.directory import Run, RunDir, open_run
 
@@ -19,7 +19,7 @@ def refuse_missing(config: TrainConfig) -> None:
     if config.init_weights:
         trained.refuse_missing(Path(config.init_weights))
     else:
-        backbone.refuse_missing(config.backbone_weights)
+        pretrained.refuse_missing(config.backbone_weights)
 
 
 def look_at_other(run: Run, dataset: Dataset, *, log: Callable[[str], None]) -> None:
