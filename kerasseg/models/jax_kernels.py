@@ -1,6 +1,7 @@
-"""Convolutions as JAX computes them fast: depthwise ones as shifted sums, and on a GPU all others as matrix products.
+"""Convolutions as JAX computes them fast: depthwise ones as shifted sums, the others as matrix products.
 
-On a processor XLA's gradient of a grouped convolution costs what a dense one's does. On a GPU cuDNN has to try each of
+On a processor XLA's gradient of a grouped convolution costs what a dense one's does, and wide 3x3 ones go Winograd's way,
+which multiplies a quarter as often. On a GPU cuDNN has to try each of
 its ways for each shape, which takes minutes before the first step, and what it takes untried is slow (BUILD.md).
 """
 
@@ -12,6 +13,8 @@ import keras
 import numpy as np
 from jax import lax
 
+from kerasseg.models import jax_winograd, winograd
+
 
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """Keras' layer, for those that `is_plain` accepts. The name is Keras' own, since .weights.h5 files hold it."""
@@ -22,10 +25,13 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras' layer, for those that `is_product` accepts, as a matrix product. The name is Keras' own here, too."""
+    """Keras' layer, for those that `is_product` accepts on a GPU, `winograd.is_wide_3x3` elsewhere. The name is Keras' own."""
 
     def convolution_op(self, inputs, kernel):
-        return as_product(inputs, keras.ops.convert_to_tensor(kernel), self.dilation_rate[0])
+        kernel = keras.ops.convert_to_tensor(kernel)
+        if jax.default_backend() == "gpu":
+            return as_product(inputs, kernel, self.dilation_rate[0])
+        return jax_winograd.convolve(inputs, kernel)
 
 
 def is_plain(layer: keras.Layer) -> bool:
@@ -51,7 +57,7 @@ def is_product(layer: keras.Layer) -> bool:
 
 
 def clone(model: keras.Model) -> keras.Model:
-    """A model with the same weights and names whose convolutions are computed by `convolve` and, on a GPU, `as_product`."""
+    """A model with the same weights and names whose convolutions are computed as this module does, on what JAX computes on."""
     fast = keras.models.clone_model(model, clone_function=_fast)
     fast.set_weights(model.get_weights())
     return fast
@@ -61,9 +67,15 @@ def _fast(layer: keras.Layer) -> keras.Layer:
     kind = layer.__class__
     if is_plain(layer):
         kind = DepthwiseConv2D
-    elif jax.default_backend() == "gpu" and is_product(layer):
+    elif _is_fast(layer):
         kind = Conv2D
     return kind.from_config(layer.get_config())
+
+
+def _is_fast(layer: keras.Layer) -> bool:
+    """Whether `Conv2D` computes it, where JAX does."""
+    device = jax.default_backend()
+    return (device == "gpu" and is_product(layer)) or (device == "cpu" and winograd.is_wide_3x3(layer))
 
 
 def convolve(inputs: jax.Array, kernel: jax.Array, stride: int, dilation: int, padding: str) -> jax.Array:

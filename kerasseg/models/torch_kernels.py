@@ -6,7 +6,7 @@ import keras
 import torch
 from keras.src.backend.torch import nn
 
-from kerasseg.models import winograd
+from kerasseg.models import torch_winograd, winograd
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -36,23 +36,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras' layer, for those that `is_wide_3x3` accepts: on a CPU by Winograd's way. The name is Keras' here, too."""
+    """Keras' layer, for those that `winograd.is_wide_3x3` accepts: on a CPU by Winograd's way. The name is Keras', too."""
 
     def convolution_op(self, inputs, kernel):
         if inputs.device.type != "cpu":
             return super().convolution_op(inputs, kernel)
-        return winograd.convolve(inputs, keras.ops.convert_to_tensor(kernel))
-
-
-def is_wide_3x3(layer: keras.Layer) -> bool:
-    """Whether it is a 3x3 convolution in float32 with the channels that make Winograd's transformations pay."""
-    return (
-        type(layer) is keras.layers.Conv2D
-        and (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
-        and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")
-        and layer.compute_dtype == "float32"
-        and min(layer.kernel.shape[2:]) >= 128
-    )
+        return torch_winograd.convolve(inputs, keras.ops.convert_to_tensor(kernel))
 
 
 def clone(model: keras.Model) -> keras.Model:
@@ -79,6 +68,6 @@ def _channels_first(inputs: torch.Tensor) -> torch.Tensor:
 def _fast(layer: keras.Layer) -> keras.Layer:
     if type(layer) is keras.layers.BatchNormalization:
         return BatchNormalization.from_config(layer.get_config())
-    if is_wide_3x3(layer):
+    if winograd.is_wide_3x3(layer):
         return Conv2D.from_config(layer.get_config())
     return layer.__class__.from_config(layer.get_config())

@@ -1,91 +1,40 @@
-"""Winograd's minimal filtering F(4x4, 3x3) under PyTorch: a 3x3 convolution with a quarter of the multiplications.
+"""Winograd's minimal filtering F(4x4, 3x3): a 3x3 convolution with a quarter of the multiplications.
 
 Of Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4.3: input tiles of 6x6, four apart,
 and kernels are transformed to 36 values a channel, multiplied as matrices, one product a value, and give 4x4 outputs a tile.
+`torch_winograd` and `jax_winograd` compute it, each as its backend does it fast.
 """
 
-import torch
+import keras
+import numpy as np
 
 TILE = 4  # outputs along each axis; the input reaches one further on both sides
 
-# B^T, G and A^T of section 4.3. A tile of two axes goes through each twice: the Kronecker square, on flattened tiles.
-_INPUT = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0],
-          [0, 4, 0, -5, 0, 1]]  # fmt: skip
-_KERNEL = [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6],
-           [0, 0, 1]]  # fmt: skip
-_OUTPUT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+
+def _square(*rows: list[float]) -> np.ndarray:
+    """The Kronecker square: a tile of two axes goes through the matrix twice, a flattened one through this once."""
+    return np.kron(np.array(rows, np.float32), np.array(rows, np.float32))
 
 
-def convolve(inputs: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Convolution of stride 1 with as much padding as keeps the size, and its gradients, in float32 on a CPU.
-
-    Args:
-        inputs: (B, H, W, C).
-        kernel: (3, 3, C, filters).
-
-    Returns:
-        (B, H, W, filters), within some 1e-5 of the largest value of what a direct convolution gives.
-    """
-    return _Convolution.apply(inputs, kernel)
+# B^T, G and A^T of section 4.3, squared: (36, 36), (36, 9) and (16, 36).
+INPUT = _square([4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0],
+                [0, 4, 0, -5, 0, 1])  # fmt: skip
+KERNEL = _square([1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6],
+                 [1 / 24, -1 / 12, 1 / 6], [0, 0, 1])  # fmt: skip
+OUTPUT = _square([1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1])
 
 
-class _Convolution(torch.autograd.Function):
-    """Picture by picture: the 36 values of a tile take 36/16 of the memory of its pixels, and of one picture that is little."""
-
-    @staticmethod
-    def forward(ctx, inputs, kernel):
-        ctx.save_for_backward(inputs, kernel)
-        return _convolve(inputs, kernel)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        inputs, kernel = ctx.saved_tensors
-        for_inputs = _convolve(gradient, kernel.flip(0, 1).transpose(2, 3)) if ctx.needs_input_grad[0] else None
-        for_kernels = inputs.new_zeros(36, *kernel.shape[2:])
-        for picture, outputs in zip(inputs.split(1), gradient.split(1), strict=True):
-            products = torch.matmul(_square(_OUTPUT).T, _split(outputs))
-            for_kernels.baddbmm_(_transform_inputs(picture).permute(1, 2, 0), products.transpose(0, 1))
-        return for_inputs, (_square(_KERNEL).T @ for_kernels.view(36, -1)).view(kernel.shape)
-
-
-def _convolve(inputs, kernel):
-    """Without gradients."""
-    height, width = inputs.shape[1:3]
-    rows, columns = _tiles(height), _tiles(width)
-    kernels = (_square(_KERNEL) @ kernel.reshape(9, -1)).view(36, *kernel.shape[2:])
-    outputs = inputs.new_empty(*inputs.shape[:3], kernel.shape[3])
-    for picture, out in zip(inputs.split(1), outputs, strict=True):
-        products = torch.bmm(_transform_inputs(picture).transpose(0, 1), kernels)
-        tiles = torch.matmul(_square(_OUTPUT), products.transpose(0, 1)).view(rows, columns, TILE, TILE, -1)
-        out.copy_(tiles.transpose(1, 2).reshape(TILE * rows, TILE * columns, -1)[:height, :width])
-    return outputs
-
-
-def _transform_inputs(inputs):
-    """(B, H, W, C) to (tiles, 36, C)."""
-    tiles = _pad(inputs, before=1, after=1).unfold(1, TILE + 2, TILE).unfold(2, TILE + 2, TILE)  # (B, rows, columns, C, 6, 6)
-    return torch.matmul(_square(_INPUT), tiles.permute(0, 1, 2, 4, 5, 3).reshape(-1, 36, inputs.shape[3]))
-
-
-def _split(outputs):
-    """(B, H, W, filters) to (tiles, 16, filters)."""
-    padded = _pad(outputs, before=0, after=0)
-    batch, height, width, filters = padded.shape
-    tiles = padded.view(batch, height // TILE, TILE, width // TILE, TILE, filters)
-    return tiles.transpose(2, 3).reshape(-1, TILE * TILE, filters)
-
-
-def _pad(images, *, before, after):
-    """Zeros around, and as many more as fill the last tiles."""
-    height, width = images.shape[1:3]
-    bottom, right = (TILE * _tiles(side) - side + after for side in (height, width))
-    return torch.nn.functional.pad(images, (0, 0, before, right, before, bottom))
-
-
-def _tiles(side: int) -> int:
+def count_tiles(side: int) -> int:
+    """Of outputs along an axis; the last may reach over the edge."""
     return -(-side // TILE)
 
 
-def _square(matrix: list[list[float]]) -> torch.Tensor:
-    one = torch.tensor(matrix, dtype=torch.float32)
-    return torch.kron(one, one)
+def is_wide_3x3(layer: keras.Layer) -> bool:
+    """Whether it is a 3x3 convolution in float32 with the channels that make Winograd's transformations pay."""
+    return (
+        type(layer) is keras.layers.Conv2D
+        and (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
+        and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")
+        and layer.compute_dtype == "float32"
+        and min(layer.kernel.shape[2:]) >= 128
+    )

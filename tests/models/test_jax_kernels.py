@@ -78,3 +78,23 @@ def test_convolutions_and_their_gradients_are_keras_own():
     for row in rows:
         for difference, size in row:  # outputs, and the gradients of inputs and kernel
             assert difference <= 1e-5 * size  # sums of float32 in another order
+
+
+CLONED = """
+import json, sys
+import keras
+from kerasseg.models import build_model, jax_kernels
+
+fast = jax_kernels.clone(build_model("v3large_sliced", size=(64, 64), precision=sys.argv[1]))
+print(json.dumps([layer.name for layer in fast.layers if type(layer) is jax_kernels.Conv2D]))
+"""
+
+
+@pytest.mark.parametrize(("precision", "wide"), [("float32", 2), ("mixed_bfloat16", 0)])
+def test_on_a_processor_the_decoders_wide_convolutions_go_winograds_way(precision, wide):
+    pytest.importorskip("jax")
+    result = command("-c", CLONED, precision, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    assert result.returncode == 0, result.stderr
+    names = json.loads(result.stdout)
+    assert len(names) == wide
+    assert all("decoder" in name for name in names)
