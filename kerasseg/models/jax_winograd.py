@@ -23,9 +23,9 @@ def convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     """
     batch, height, width, channels = inputs.shape
     rows, columns = count_tiles(height), count_tiles(width)
-    kernels = (KERNEL @ kernel.reshape(9, -1)).reshape(36, channels, -1)
+    kernels = jnp.matmul(KERNEL, kernel.reshape(9, -1)).reshape(36, channels, -1)
     products = jnp.matmul(_transform_inputs(inputs), kernels)
-    tiles = (OUTPUT @ products.reshape(36, -1)).reshape(TILE, TILE, batch, rows, columns, -1)
+    tiles = jnp.matmul(OUTPUT, products.reshape(36, -1)).reshape(TILE, TILE, batch, rows, columns, -1)
     outputs = tiles.transpose(2, 3, 0, 4, 1, 5).reshape(batch, TILE * rows, TILE * columns, -1)
     return outputs[:, :height, :width]
 
@@ -36,10 +36,10 @@ def _forward(inputs, kernel):
 
 def _backward(kept, gradient):
     inputs, kernel = kept
-    products = (OUTPUT.T @ _split(gradient)).reshape(36, -1, gradient.shape[3])
+    products = jnp.matmul(OUTPUT.T, _split(gradient)).reshape(36, -1, gradient.shape[3])
     for_kernels = jnp.einsum("tnc,tnd->tcd", _transform_inputs(inputs), products)
     for_inputs = convolve(gradient, kernel[::-1, ::-1].transpose(0, 1, 3, 2))
-    return for_inputs, (KERNEL.T @ for_kernels.reshape(36, -1)).reshape(kernel.shape)
+    return for_inputs, jnp.matmul(KERNEL.T, for_kernels.reshape(36, -1)).reshape(kernel.shape)
 
 
 convolve.defvjp(_forward, _backward)
@@ -54,7 +54,7 @@ def _transform_inputs(inputs):
     end = (batch, TILE * (rows - 1) + 1, TILE * (columns - 1) + 1, channels)
     corners = [(i, j) for i in range(TILE + 2) for j in range(TILE + 2)]
     tiles = [lax.slice(padded, (0, i, j, 0), (batch, i + end[1], j + end[2], channels), (1, TILE, TILE, 1)) for i, j in corners]
-    return (INPUT @ jnp.stack(tiles).reshape(36, -1)).reshape(36, -1, channels)
+    return jnp.matmul(INPUT, jnp.stack(tiles).reshape(36, -1)).reshape(36, -1, channels)
 
 
 def _split(outputs):
