@@ -34,8 +34,7 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
 
     Args:
         labels: (B, H, W) int, 255 where unlabelled.
-        logits: (B, H, W, C) float. The memory beyond them: one such tensor for the gradient, another under TensorFlow while
-            its pieces are put together, and what a piece takes; a copy where H x W has no divisor in PIECES.
+        logits: (B, H, W, C) float. The memory beyond them: one such tensor for the gradient and what a piece takes; a copy where H x W has no divisor in PIECES.
         ce_weight: Factor.
         dice_weight: Factor.
         class_weights: (C,) factors of the cross-entropy; None for 1.
@@ -105,8 +104,11 @@ def _each(function, *arrays):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        like = tf.TensorSpec.from_tensor(first)
-        return tf.map_fn(at, tf.range(count), fn_output_signature=like, parallel_iterations=1)  # `ops.map`: ten at a time
+        def place(i, made):  # what `ops.map` puts together is in memory twice over when it does
+            return i + 1, tf.raw_ops.InplaceUpdate(x=made, i=[i], v=at(i)[None])
+
+        made = tf.raw_ops.Empty(shape=(count, *first.shape), dtype=first.dtype)
+        return tf.while_loop(lambda i, _: i < count, place, (0, made), parallel_iterations=1)[1]
     made = ops.empty((count, *first.shape), first.dtype)
     for i in range(count):
         made[i] = at(i) if i else first
