@@ -97,7 +97,9 @@ def parse(options: type, argv: Sequence[str]) -> Any:
     given = {field.name: _value(field, values[field.name]) for field in fields if values[field.name].present}
     if given.get("config"):
         given["config"] = _at_home(given["config"])
-        stored = files.read_json(given["config"])
+        if os.path.isdir(given["config"]):
+            raise InputError(f"--config={given['config']} is a folder; give a file, such as the config.json of a run directory")
+        stored = files.read_json(given["config"], mend="mend it")
         stored = stored.get("config", stored) if isinstance(stored, dict) else stored
         if not isinstance(stored, dict):
             raise InputError(f'{given["config"]} is no JSON object of settings; write one like {{"epochs": 9}}')

@@ -1,8 +1,10 @@
 """The settings of a training run: one flat frozen dataclass, in and out of JSON. No TensorFlow here."""
 
 import dataclasses
+import json
 import math
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,10 +194,10 @@ def from_json(values: dict[str, Any], *, source: str) -> TrainConfig:
     unknown = sorted(set(values) - set(fields))
     if unknown:
         raise InputError(f"{source} has unknown settings {', '.join(unknown)}; accepted are {', '.join(fields)}")
-    return TrainConfig(**{name: _typed(fields[name], value, source) for name, value in values.items()})
+    return TrainConfig(**{name: _typed(fields[name], value, source, json.dumps) for name, value in values.items()})
 
 
-def _typed(field: dataclasses.Field, value: Any, source: str) -> Any:
+def _typed(field: dataclasses.Field, value: Any, source: str, written: Callable[[Any], str] = repr) -> Any:
     if typing.get_origin(field.type) is tuple:
         if isinstance(value, list | tuple) and len(value) == 2 and all(type(v) is int for v in value):
             return tuple(value)
@@ -203,4 +205,5 @@ def _typed(field: dataclasses.Field, value: Any, source: str) -> Any:
         return float(value)
     elif type(value) is field.type:
         return value
-    raise InputError(f"{source} has {field.name}={value!r}; write it like {getattr(TrainConfig, field.name)!r}")
+    given, like = (written(one) for one in (value, getattr(TrainConfig, field.name)))
+    raise InputError(f"{source} has {field.name}={given}; write it like {like}")

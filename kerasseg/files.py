@@ -111,8 +111,12 @@ def read_lines(path: str | Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, *, mend: str = "restore or remove it") -> Any:
     """Reads a JSON file; a byte order mark before it is left out.
+
+    Args:
+        path: Of the file.
+        mend: What to do with one that is none.
 
     Raises:
         InputError: there is no such file, or it is not JSON.
@@ -122,7 +126,7 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"no file {path}; check the path") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable JSON file: {error}; restore or remove it") from error
+        raise InputError(f"{path} is not a readable JSON file: {error}; {mend}") from error
 
 
 def refuse_to_replace(

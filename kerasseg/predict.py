@@ -39,7 +39,7 @@ def main(options: PredictOptions) -> int:
         log=cli.say, progress=terminal.bar("pictures"),
     )  # fmt: skip
     rate = found.pictures / max(found.seconds, 1e-6)
-    print(f"{found.pictures} pictures in {terminal.duration(found.seconds)}, {rate:.2f} a second")
+    print(f"{found.pictures} picture{'s' * (found.pictures > 1)} in {terminal.duration(found.seconds)}, {rate:.2f} a second")
     print(f"wrote {len(found.written)} files to {options.output_dir}: {found.written[0]} first, {found.written[-1].name} last")
     if found.refused:
         print(f"NOT MET: {len(found.refused)} could not be read: {pairing.named([place for place, _ in found.refused])}")

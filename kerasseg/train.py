@@ -37,7 +37,9 @@ def main(options: TrainOptions) -> None:
 
         compilation.set_up_jax(cache=options.compile_cache)
         if options.coordinator:
-            compilation.join(coordinator=options.coordinator, processes=options.processes, process_id=options.process_id)
+            compilation.join(
+                coordinator=options.coordinator, processes=options.processes, process_id=options.process_id, log=cli.say
+            )  # fmt: skip
     elif options.coordinator:
         raise InputError("--coordinator needs KERAS_BACKEND=jax in the environment; no other backend trains on several hosts")
     if not options.coordinator and (options.processes, options.process_id) != (0, -1):

@@ -193,7 +193,7 @@ def write_video(path: Path, frames: Sequence[np.ndarray], *, rate: int = 10) -> 
     """Writes frames (H, W, 3) uint8 as a video."""
     from kerasseg.data import video
 
-    with video.Writer(path, rate=Fraction(rate)) as writer:
+    with video.Writer(path, rate=Fraction(rate), comment="") as writer:
         for number, frame in enumerate(frames):
             writer.add(frame, at=Fraction(number, rate))
     return path

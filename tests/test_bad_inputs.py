@@ -89,7 +89,9 @@ ROWS = [
     (f"{DRAWN} --config={{text}}", "is not a readable JSON file"),
     (f"{DRAWN} --config={{unknown_json}}", "unknown settings modell"),
     (f"{DRAWN} --config={{listed_json}}", "{listed_json} is no JSON object of settings"),
-    (f"{DRAWN} --config={{typed_json}}", "epochs='many'"),
+    (f"{DRAWN} --config={{typed_json}}", 'epochs="many"; write it like 60'),
+    (f"{DRAWN} --config={{worded_json}}", 'flip="false"; write it like true'),
+    (f"{DRAWN} --config={{done}}", "{done} is a folder; give a file, such as the config.json of a run directory"),
     # data sets
     (f"{SHORT} --dataset=coco", "unknown dataset 'coco'"),
     (f"{SHORT} --dataset=camvid", "needs --data_dir"),
@@ -259,7 +261,8 @@ def place(tmp_path_factory, short_run, short_int8):
 def _texts(root, named):
     for name, content in (
         ("text", "no file of any kind"), ("false_npz", "no arrays"), ("false_h5", "no weights"),
-        ("unknown_json", '{"modell": "tiny"}'), ("typed_json", '{"epochs": "many"}'), ("listed_json", "[1]"),
+        ("unknown_json", '{"modell": "tiny"}'), ("typed_json", '{"epochs": "many"}'),
+        ("worded_json", '{"flip": "false"}'), ("listed_json", "[1]"),
     ):  # fmt: skip
         suffix = {"false_npz": ".npz", "false_h5": ".weights.h5"}.get(name, ".txt")
         named[name] = root / f"{name}{suffix}"

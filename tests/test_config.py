@@ -21,9 +21,9 @@ def test_every_setting_has_a_help_text():
     ("values", "message"),
     [
         ({"colour": 1}, "c.json has unknown settings colour; accepted are model, dataset"),
-        ({"epochs": "many"}, "c.json has epochs='many'; write it like 60"),
-        ({"size": [64]}, r"c.json has size=\[64\]; write it like \(256, 256\)"),
-        ({"flip": 1}, "c.json has flip=1; write it like True"),
+        ({"epochs": "many"}, 'c.json has epochs="many"; write it like 60'),
+        ({"size": [64]}, r"c.json has size=\[64\]; write it like \[256, 256\]"),
+        ({"flip": 1}, "c.json has flip=1; write it like true"),
     ],
 )
 def test_wrong_json_is_refused(values, message):

@@ -109,7 +109,7 @@ def test_without_results_the_page_claims_nothing(tables, tmp_path):
 @pytest.mark.parametrize(
     ("config", "words"),
     [({"model": "v3small"}, r"other settings: model \(v3small there, v3large_sliced asked\)"),
-     ({"epochs": 9}, r"epochs \(9 there, 45 asked\)"), ({"holdout": "^0001TP"}, r"holdout \(\^0001TP there, +asked\)")],
+     ({"epochs": 9}, r"epochs \(9 there, 45 asked\)"), ({"holdout": "^0001TP"}, r"holdout \(\^0001TP there, none asked\)")],
 )  # fmt: skip
 def test_a_plain_run_of_other_settings_is_refused_before_anything_is_trained(folds, options, tmp_path, config, words):
     settings = folds.paper.asked(folds.step("0001TP", options)) | {"holdout": "", "batch_size": 8} | config

@@ -176,7 +176,7 @@ def test_evaluate_check_and_report(run):
     assert kerasseg("evaluate", f"--workdir={run}").returncode == 0
     page = jobs.report(run).read_text()  # checks, and ranks the layers
     assert "<td>int8.tflite</td><td>0..255</td>" in page
-    assert "Where int8 hurts" in page
+    assert "Where int8.tflite hurts" in page
     report = files.read_json(run / "check.json")
     assert report["config"]["channels"] == 1
     assert report["keras"]["miou"] == files.read_json(run / "evaluate_val" / "report.json")["scores"]["miou"]

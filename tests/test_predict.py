@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kerasseg import files
 from kerasseg.data import pictures, video
 from kerasseg.errors import InputError
 from kerasseg.jobs import PredictSettings, predict
@@ -123,8 +124,28 @@ def test_polygons_go_back_into_a_data_set(tmp_path, form):
     for name, path in labels.items():
         expected = pictures.read_labels(tmp_path / "out" / f"{name}_index.png")
         np.testing.assert_array_equal(pictures.read_labels(path), expected)
-    with pytest.raises(InputError, match="would be written over, and may have been corrected by hand"):
+    predict([tmp_path / "in"], HALVES, output_dir=tmp_path / "out", settings=settings)  # nobody has changed anything
+    corrected = next(tmp_path.glob("out/*.json"))
+    told = files.read_json(corrected)
+    told["shapes" if form == "labelme" else "annotations"].pop()
+    files.write_json(corrected, told)
+    with pytest.raises(InputError, match=f"{corrected.name} would be written over, and may have been corrected by hand"):
         predict([tmp_path / "in"], HALVES, output_dir=tmp_path / "out", settings=settings)
+    assert files.read_json(corrected) == told
+
+
+def test_pictures_of_other_kinds_in_a_folder_are_named(tmp_path):
+    for name in ("a.png", "b.gif", "c.jfif"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    lines = []
+    found = predict([tmp_path], HALVES, output_dir=tmp_path / "out", log=lines.append)
+    assert found.pictures == 1
+    told = "pictures of other kinds, which are read where they are named one by one: b.gif"
+    assert lines == [f"{tmp_path} holds {told}, c.jfif"]
+    with pytest.raises(InputError, match=rf"\*.gif names no picture and no video, which are .*, but {told}"):
+        predict([f"{tmp_path}/*.gif"], HALVES, output_dir=tmp_path / "out")
+    assert predict([tmp_path / "b.gif", tmp_path / "c.jfif"], HALVES, output_dir=tmp_path / "both").pictures == 2
 
 
 def test_videos_frame_by_frame(tmp_path):
@@ -142,6 +163,12 @@ def test_videos_frame_by_frame(tmp_path):
     assert overlay.rate == 5
     assert len(list(overlay)) == 2
     overlay.close()
+    predict([path], HALVES, output_dir=tmp_path / "out", settings=settings)  # over its own
+    for foreign in (path.read_bytes(), b"no video"):
+        (tmp_path / "out" / "film_overlay.mp4").write_bytes(foreign)
+        with pytest.raises(InputError, match="film_overlay.mp4 would be written over, and this version of kerasseg"):
+            predict([path], HALVES, output_dir=tmp_path / "out", settings=settings)
+        assert (tmp_path / "out" / "film_overlay.mp4").read_bytes() == foreign
     (tmp_path / "bad.mp4").write_text("no video")
     found = predict([tmp_path / "bad.mp4", path], HALVES, output_dir=tmp_path / "both")
     assert found.pictures == 5
@@ -177,7 +204,7 @@ def test_an_overlay_lasts_as_long_as_its_video(tmp_path):
     """Frames at 0, 0.1 and 3 seconds stay there; a video that changes its size has no overlay, and says so."""
     av = pytest.importorskip("av", reason="no PyAV; pip install 'kerasseg[video]'")
     times = [Fraction(0), Fraction(1, 10), Fraction(3)]
-    with video.Writer(tmp_path / "slow.mp4", rate=Fraction(10)) as writer:
+    with video.Writer(tmp_path / "slow.mp4", rate=Fraction(10), comment="") as writer:
         for at in times:
             writer.add(np.full((48, 64, 3), 90, np.uint8), at=at)
     predict([tmp_path / "slow.mp4"], HALVES, output_dir=tmp_path / "out", settings=PredictSettings(save=("overlay",)))
@@ -288,7 +315,7 @@ def test_the_command(short_run, tmp_path):
     assert_one_line(
         kerasseg("predict", f"--workdir={short_run}", "--save=nothing", picture, "--output_dir=x"), "give some of overlay"
     )
-    assert "1 pictures in " in result.stdout
+    assert "1 picture in " in result.stdout
     (tmp_path / "bad.jpg").write_text("no picture")
     result = kerasseg("predict", f"--workdir={short_run}", tmp_path / "bad.jpg", picture, f"--output_dir={tmp_path / 'out'}")
     assert result.returncode == 1

@@ -35,7 +35,7 @@ def _prepared(source, folder, *flags):
 def test_label_maps_are_the_truth_to_the_pixel(sources, tmp_path, name):
     dataset, report, printed = _prepared(sources[name], tmp_path / "data")
     assert report["format"] == name
-    assert f"is a {name} export of 5 pictures" in printed
+    assert f"{name} export of 5 pictures" in printed
     assert report["found"]["pictures"] == {split: len(examples) for split, examples in dataset.splits.items()}
     assert " id  class" in printed
     ids = np.array(exports.IDS.get(name, (0, 1, 2)), np.uint8)

@@ -52,7 +52,7 @@ def test_files_and_memory_come_beside_keras(run, browser, tmp_path):
     assert f"int8.tflite\t0..255\t{100 * entry['tflite']['miou']:.2f} %" in text
     assert f"{entry['latency'][0]['median_ms']:.2f}" in text
     assert "of unknown origin" in text
-    assert "Where int8 hurts" in text
+    assert "Where int8.tflite hurts" in text
     assert "On a microcontroller: int8.tflite" in text
     assert f"{files.read_json(run / 'mcu' / 'report.json')['arena']['total_bytes'] / 1024:,.1f}" in text
     looked_at(browser, run / "report.html", width=390, scheme="dark")

@@ -30,6 +30,9 @@ class FileReader(Protocol):
     def file_bytes(self, i: int) -> int:
         """How long the two files are together."""
 
+    def ends(self, i: int) -> bytes:
+        """What `pictures.end_of` says of the two files."""
+
 
 class Cache:
     """What is kept of a split. It fills as examples are read, on whatever thread.

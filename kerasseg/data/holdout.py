@@ -54,6 +54,11 @@ class TakenFiles(Taken):
         reader, position = self._reader(i)
         return reader.file_bytes(position)
 
+    def ends(self, i: int) -> bytes:
+        """What `pictures.end_of` says of its two files."""
+        reader, position = self._reader(i)
+        return reader.ends(position)
+
     def _reader(self, i: int) -> tuple[FileReader, int]:
         source, position = self.places[i]
         return cast(FileReader, self.sources[source].read), position

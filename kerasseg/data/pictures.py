@@ -1,6 +1,7 @@
 """Reading images and label maps from disk, never misread: what is not plainly one or the other is refused."""
 
 import io
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ _UPRIGHT = {
 _WIDE = ("I;16", "I;16B", "I")  # modes of one channel with more than 8 bits
 _LOSSY = ("JPEG", "MPO", "WEBP")
 _LYING = (5, 6, 7, 8)  # orientations in which height and width are exchanged
+END_BYTES = 1024  # of a file, that `end_of` looks at: a PNG's checksum, and the notes that some programs put behind it
 _HEAD = threading.Lock()  # `warnings` has one state for all threads
 
 
@@ -52,19 +54,36 @@ class Encoded:
         return io.BytesIO(self.content)
 
 
+@contextmanager
+def _refusing(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"no file {source}; check the path", kind="missing") from None
+    except OSError as error:
+        raise DataError(f"{source} cannot be read ({error}); replace the file or remove it", kind="unreadable") from None
+
+
 def load(source: Source) -> Encoded:
     """The file of a picture, as it is.
 
     Raises:
         InputError: no such file, or one that cannot be read.
     """
-    try:
-        with source.open("rb") as file:
-            return Encoded(str(source), file.read())
-    except FileNotFoundError:
-        raise DataError(f"no file {source}; check the path", kind="missing") from None
-    except OSError as error:
-        raise DataError(f"{source} cannot be read ({error}); replace the file or remove it", kind="unreadable") from None
+    with _refusing(source), source.open("rb") as file:
+        return Encoded(str(source), file.read())
+
+
+def end_of(source: Source) -> bytes:
+    """How long a file is, and its last bytes: nearly all that is changed in a picture shows there, in a PNG by its checksum.
+
+    Raises:
+        InputError: no such file, or one that cannot be read.
+    """
+    with _refusing(source), source.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - END_BYTES))
+        return length.to_bytes(8, "big") + file.read()
 
 
 def read_image(path: Source) -> np.ndarray:

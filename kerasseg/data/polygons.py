@@ -1,5 +1,7 @@
 """A class map as outlines, in the two forms that annotation tools read: Labelme and COCO."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +15,7 @@ _Filled = tuple[list[np.ndarray], list[np.ndarray]]  # points of each polygon wi
 # Contours run this far from the centres of the pixels outside, which lie 0, to those inside, which lie 1. More than a half, so
 # that pixels of a class that touch at a corner alone are two regions, as they are for the class between them.
 LEVEL = 0.55
+SEAL = "kerasseg"  # key of the hash in a JSON file: annotation tools keep what they do not know
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,20 @@ def labelme(found: Sequence[Outline], *, class_names: Sequence[str], image: str,
         "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": image, "imageData": None,
         "imageHeight": size[0], "imageWidth": size[1],
     }  # fmt: skip
+
+
+def sealed(told: dict[str, Any]) -> dict[str, Any]:
+    """What a JSON file is to hold, with a hash of it: by that it is known whether somebody has corrected the file since."""
+    return told | {SEAL: _hash(told)}
+
+
+def is_sealed(stored: Any) -> bool:
+    """Whether a JSON file holds what `sealed` gave, and nothing else."""
+    return isinstance(stored, dict) and stored.get(SEAL) == _hash({k: v for k, v in stored.items() if k != SEAL})
+
+
+def _hash(told: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class Coco:

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from kerasseg import files
-from kerasseg.data import class_files, pairing
+from kerasseg.data import class_files, pairing, pictures
 from kerasseg.data.folder import SPLITS
 from kerasseg.data.splits import PairReader, Split
 from kerasseg.errors import DataError, InputError
@@ -68,6 +68,13 @@ class Member:
             )
         return io.BytesIO(read[tarfile.BLOCKSIZE :])
 
+    def end(self) -> bytes:
+        """What `pictures.end_of` says of it, of which no more is read than that."""
+        count = min(self.size, pictures.END_BYTES)
+        with self.tar.open("rb") as file:
+            file.seek(self.offset + self.size - count)
+            return self.size.to_bytes(8, "big") + file.read(count)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -92,6 +99,11 @@ class ShardReader(PairReader):
     def size_of(self, i: int) -> tuple[int, int]:
         """(height, width) of the picture at a position."""
         return self.sizes[i] or super().size_of(i)
+
+    def ends(self, i: int) -> bytes:
+        """What `pictures.end_of` says of its two files."""
+        _, *members = self.found[i]
+        return b"".join(cast(Member, member).end() for member in members)
 
 
 def load(data_dir: Path) -> tuple[tuple[str, ...], dict[str, Split]]:

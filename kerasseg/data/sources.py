@@ -3,9 +3,11 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from kerasseg.data import pairing, video
 from kerasseg.errors import InputError
@@ -29,15 +31,19 @@ class Source:
         return isinstance(self.place, int) or video.is_video(self.place)
 
 
-def find(arguments: Sequence[str | Path], *, without: Path | None = None) -> list[Source]:
+def find(
+    arguments: Sequence[str | Path], *, without: Path | None = None, log: Callable[[str], None] = lambda line: None
+) -> list[Source]:
     """Pictures and videos, each once, in the order given; those of a folder, with its subfolders, sorted.
 
     Outputs are called like the files, with the folders below the one that all have in common; where two would be called the
-    same, with the suffix.
+    same, with the suffix. Of folders and patterns only files are taken that are called as pictures and videos are here; others
+    are read where they are named one by one.
 
     Args:
         arguments: Paths of pictures, videos and folders, patterns such as "in/*.jpg", and numbers of cameras.
         without: A folder that is not looked into when one around it is.
+        log: Gets a line for pictures of other kinds that a folder or pattern holds.
 
     Raises:
         InputError: nothing is called so, a folder or pattern holds neither picture nor video, or there are two cameras.
@@ -47,17 +53,14 @@ def find(arguments: Sequence[str | Path], *, without: Path | None = None) -> lis
     for argument in map(str, arguments):
         path = Path(argument)
         if path.is_dir():
-            paths |= dict.fromkeys(_inside(path, without))
+            paths |= dict.fromkeys(_inside(path, without, log))
         elif path.exists():
             paths[path] = None
         elif argument.isdigit():
             cameras[int(argument)] = None
         elif glob.has_magic(argument):
-            found = [Path(one) for one in sorted(glob.glob(argument, recursive=True))]
-            found = [one for one in found if one.is_file() and _is_either(one)]
-            if not found:
-                raise InputError(f"no picture or video is called {argument}; check the pattern")
-            paths |= dict.fromkeys(found)
+            named = [Path(one) for one in sorted(glob.glob(argument, recursive=True)) if Path(one).is_file()]
+            paths |= dict.fromkeys(_taken(named, f"{argument} names", log))
         else:
             raise InputError(f"no file, folder or camera {argument}; check the path")
     if len(cameras) > 1:
@@ -73,12 +76,22 @@ def _is_either(path: Path) -> bool:
     return pairing.is_picture(path) or video.is_video(path)
 
 
-def _inside(folder: Path, without: Path | None) -> list[Path]:
+def _inside(folder: Path, without: Path | None, log: Callable[[str], None]) -> list[Path]:
     hidden = without.resolve() if without and without.resolve() != folder.resolve() else None
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and _is_either(path))
-    found = [path for path in found if hidden is None or hidden not in path.resolve().parents]
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _taken([path for path in found if hidden is None or hidden not in path.resolve().parents], f"{folder} holds", log)
+
+
+def _taken(paths: Sequence[Path], place: str, log: Callable[[str], None]) -> list[Path]:
+    """Those that are called as pictures and videos are; of other pictures a line says that they are not taken."""
+    found, known = [path for path in paths if _is_either(path)], Image.registered_extensions()
+    others = [path.name for path in paths if not _is_either(path) and path.suffix.lower() in known and path.name[0] != "."]
+    left = f"pictures of other kinds, which are read where they are named one by one: {pairing.named(others)}" if others else ""
     if not found:
-        raise InputError(f"{folder} holds no picture and no video; those are {', '.join(pairing.SUFFIXES + video.SUFFIXES)}")
+        kinds = ", ".join(pairing.SUFFIXES + video.SUFFIXES)
+        raise InputError(f"{place} no picture and no video, which are {kinds}{', but ' * bool(left)}{left}")
+    if left:
+        log(f"{place} {left}")
     return found
 
 

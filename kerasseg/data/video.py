@@ -75,16 +75,21 @@ class Reader:
 
 
 class Writer:
-    """An H.264 video in an MP4 file. Odd sides are made even by doubling their last pixels, as the format asks."""
+    """An H.264 video in an MP4 file, which says who made it.
 
-    def __init__(self, path: Path, *, rate: Fraction):
+    Odd sides are made even by doubling their last pixels, as the format asks.
+    """
+
+    def __init__(self, path: Path, *, rate: Fraction, comment: str):
         """Opens it.
 
         Args:
             path: Of the file; `files.replacing` gives one that is moved into place at the end.
             rate: Frames a second.
+            comment: What `comment_of` gives of it.
         """
         self._container: Any = _pyav().open(str(path), "w", format="mp4")
+        self._container.metadata["comment"] = comment
         self._stream: Any = None
         self._rate, self._last = rate, -1
 
@@ -123,6 +128,16 @@ class Writer:
         self._last = max(round(at * CLOCK), self._last + 1)
         frame.pts, frame.time_base = self._last, Fraction(1, CLOCK)
         self._container.mux(self._stream.encode(frame))
+
+
+def comment_of(path: Path) -> str:
+    """What a video says of itself; empty where it says nothing, or is none."""
+    av = _pyav()
+    try:
+        with av.open(str(path)) as container:
+            return str(container.metadata.get("comment", ""))
+    except (OSError, ValueError):
+        return ""
 
 
 def is_video(path: Path) -> bool:

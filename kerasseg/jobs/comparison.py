@@ -43,6 +43,11 @@ class Finished:
         """Equal for runs that share a row."""
         return repr({k: v for k, v in config.to_json(self.run.config).items() if k not in APART})
 
+    @property
+    def backend(self) -> str:
+        """That trained it; empty where its report is older than that."""
+        return self.report.get("backend", "")
+
 
 def compare(
     workdirs: Sequence[str | Path],
@@ -138,7 +143,8 @@ def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
         for what, here, there in (
             ("data set", found[0].run.config.dataset, one.run.config.dataset),
             ("classes", ", ".join(found[0].run.class_names), ", ".join(one.run.class_names)),
-            ("validation pictures", *((f.run.data or {}).get("val") for f in (found[0], one))),
+            ("holdout", *(f.run.config.holdout or "none" for f in (found[0], one))),
+            ("validation pictures", *joining.told_apart(*((f.run.data or {}).get("val") for f in (found[0], one)))),
             ("number of scored pictures", *(f.report["scores"]["pictures"] for f in (found[0], one))),
         ):
             if here != there and None not in (here, there):  # version 0.1 kept no list of pictures
@@ -147,14 +153,17 @@ def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
 
 
 def _groups(runs: Sequence[Finished]) -> list[list[Finished]]:
-    """The runs of each row."""
-    groups: dict[str, list[Finished]] = {}
+    """The runs of each row: seeds of the same settings, and of each backend for itself where a seed was trained by several."""
+    seeds: dict[tuple[str, int], dict[str, Finished]] = {}
     for one in runs:
-        group = groups.setdefault(one.key, [])
-        for other in group:
-            if other.run.config.seed == one.run.config.seed:
-                raise InputError(f"{other.path} and {one.path} have the same settings and seed; give one of them")
-        group.append(one)
+        same = seeds.setdefault((one.key, one.run.config.seed), {})
+        if one.backend in same:
+            raise InputError(f"{same[one.backend].path} and {one.path} have the same settings and seed; give one of them")
+        same[one.backend] = one
+    apart = {key for (key, _), same in seeds.items() if len(same) > 1}
+    groups: dict[tuple[str, str], list[Finished]] = {}
+    for one in runs:
+        groups.setdefault((one.key, one.backend if one.key in apart else ""), []).append(one)
     return list(groups.values())
 
 
@@ -167,6 +176,8 @@ def _report(runs: Sequence[Finished], groups: Sequence[list[Finished]], split: S
     for row, group in zip(rows, groups, strict=True):
         of_row = config.for_report(group[0].run.config)
         row["settings"] = {k: v for k, v in of_row.items() if k not in (*shared, *APART, "model")}
+        if any(other is not group and other[0].key == group[0].key for other in groups):
+            row["settings"]["backend"] = row["backend"]
     return {
         "dataset": runs[0].run.config.dataset,
         "split": "val",
@@ -205,7 +216,7 @@ def _row(group: list[Finished], split: Split, log: Log) -> dict:
         "epochs": first.run.config.epochs,
         "parameters": model.count_params(),
         "macs": count_macs(model),
-        "backend": first.report.get("backend", ""),
+        "backend": first.backend,
         # Not their sum: a machine that slept, or was lent to something else, should not show.
         "train_seconds": len(history) * statistics.median(epoch.get("seconds", 0.0) for epoch in history),
         "seeds": seeds,

@@ -55,7 +55,7 @@ def prepare(
             f"{folder} lies inside {root}, where it would be read as part of the export; give another --output_dir"
         )
     name, export = formats.read(root, format=settings.format)
-    log(f"{root} is a {name} export of {len(export.pictures)} pictures")
+    log(f"{root} is a{'n' * (name[0] in 'aeiou')} {name} export of {len(export.pictures)} pictures")
     names = [one.name for one in export.pictures]
     twice = sorted({one for one in names if names.count(one) > 1}) if len(set(names)) < len(names) else []
     if twice:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from kerasseg import files
-from kerasseg.data import pairing, polygons, sources
+from kerasseg.data import pairing, polygons, sources, video
 from kerasseg.data.letterbox import segment
 from kerasseg.data.pictures import read_image
 from kerasseg.data.polygons import Coco
@@ -25,7 +25,7 @@ from kerasseg.jobs.settings import SAVED, PredictSettings
 from kerasseg.reports import coloring, plots
 
 COCO_FILE, LABELS, LEGEND = "predictions.coco.json", "labels.txt", "legend.png"
-SOFTWARE = "kerasseg predict"  # every PNG says so, and only what does is written over
+SOFTWARE = "kerasseg predict"  # every PNG and video says so, and only what does is written over
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def predict(
 
     Of a picture come NAME_overlay.png, NAME_index.png (class ids), NAME_mask.png (colours) and NAME.json (Labelme), as asked;
     of a video NAME_overlay.mp4, and the others a frame in a folder NAME. COCO's outlines go to predictions.coco.json.
-    legend.png has the names and colours of the classes. Files that are there are written over where they are PNGs or videos
-    of an earlier call: neither inputs, nor pictures of somebody else, nor JSON files, which somebody may have corrected. What
+    legend.png has the names and colours of the classes. Files that are there are written over where they are of an earlier
+    call: neither inputs, nor somebody else's, nor JSON files that somebody has corrected. What
     lies in `output_dir` is no input where a folder around it is given.
 
     Args:
@@ -67,7 +67,7 @@ def predict(
         predictor: From `load_predictor`.
         output_dir: Gets the files.
         settings: What to write; None for the defaults.
-        log: Gets a line for what cannot be read.
+        log: Gets a line for what cannot be read, and for what a folder holds beside.
         progress: Gets how many pictures are done, and of how many; videos and cameras count their frames, 0 for unknown.
 
     Raises:
@@ -75,7 +75,7 @@ def predict(
             written over is there, or nothing can be written.
     """
     settings = settings or PredictSettings()
-    found = sources.find(arguments, without=Path(output_dir))
+    found = sources.find(arguments, without=Path(output_dir), log=log)
     work = _Work(predictor, Path(output_dir), settings)
     if Path(output_dir).exists() and not Path(output_dir).is_dir():
         raise InputError(f"--output_dir={output_dir} is a file; give a folder")
@@ -99,7 +99,8 @@ def predict(
             if settings.strict:
                 raise
             refused.append((str(one.place), str(error)))
-            log(f"not read: {error}")
+            if len(found) > 1:
+                log(f"not read: {error}")
     if not count:
         more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         raise InputError(f"nothing could be read: {refused[0][1]}{more}")
@@ -121,13 +122,13 @@ class _Work:
         return "".join(f"{name}\n" for name in self.names)
 
     def refuse_to_replace(self, found: Sequence[Source]) -> None:
-        """Raises InputError where an input, a picture of somebody else or a JSON file would be written over."""
+        """Raises InputError where an input, a file of somebody else or a JSON file that was corrected would be written over."""
         inputs = {os.path.realpath(one.place) for one in found if isinstance(one.place, Path)}
         pictures = [self.folder / LEGEND, *(path for one in found for path in self._pictures(one))]
         taken = [str(path) for path in pictures if os.path.realpath(path) in inputs]
         if taken:
             raise InputError(f"{pairing.named(taken)} would be segmented and written over; give another --output_dir")
-        foreign = [str(path) for path in pictures if path.suffix == ".png" and path.exists() and not _is_ours(path)]
+        foreign = [str(path) for path in pictures if path.exists() and not _is_ours(path)]
         if foreign:
             raise InputError(
                 f"{pairing.named(foreign)} would be written over, and this version of kerasseg predict did not write it; "
@@ -152,7 +153,7 @@ class _Work:
                 targets += sorted((self.folder / one.name).glob("*.json"))
             elif self.coco is None:
                 targets.append(self.folder / f"{one.name}.json")
-        there = [str(path) for path in targets if path.exists()]
+        there = [str(path) for path in targets if path.exists() and not _is_as_written(path)]
         labels = self.folder / LABELS
         if self.coco is None and labels.exists() and labels.read_bytes() != self._listed.encode():
             there.append(str(labels))
@@ -189,7 +190,7 @@ class _Work:
         if "overlay" in settings.save:
             path = self.folder / f"{source.name}_overlay.mp4"
             temporary = opened.enter_context(files.replacing(path))
-            overlays = opened.enter_context(Writer(temporary, rate=reader.rate / settings.every))
+            overlays = opened.enter_context(Writer(temporary, rate=reader.rate / settings.every, comment=SOFTWARE))
         try:
             for number, (at, image) in itertools.islice(enumerate(reader), 0, stop, settings.every):
                 ids = self._segment(image)
@@ -210,7 +211,7 @@ class _Work:
     def finish(self) -> None:
         """Writes what belongs to all pictures together."""
         if self.coco is not None:
-            files.write_json(self.folder / COCO_FILE, self.coco.content)
+            files.write_json(self.folder / COCO_FILE, polygons.sealed(self.coco.content))
             self.written.append(self.folder / COCO_FILE)
         elif "json" in self.settings.save:  # the order of the classes, which Labelme's files do not hold
             files.write_text(self.folder / LABELS, self._listed)
@@ -235,7 +236,7 @@ class _Work:
                 self.coco.add(found, image=image, size=(height, width))
             else:
                 told = polygons.labelme(found, class_names=self.names, image=image, size=(height, width))
-                files.write_json(target, told)
+                files.write_json(target, polygons.sealed(told))
                 self.written.append(target)
 
     def _save(self, name: str, pixels: np.ndarray, **options: int) -> None:
@@ -247,9 +248,19 @@ class _Work:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a PNG says that it was made here."""
+    """Whether a PNG or a video says that it was made here."""
+    if path.suffix == ".mp4":
+        return video.comment_of(path) == SOFTWARE
     try:
         with Image.open(path) as picture:
             return picture.info.get("Software") == SOFTWARE
     except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def _is_as_written(path: Path) -> bool:
+    """Whether nobody has changed a JSON file since it was written here."""
+    try:
+        return polygons.is_sealed(files.read_json(path))
+    except InputError:
         return False

@@ -113,7 +113,8 @@ def _files(run: Run, measure: bool, pictures: int, data_dir: str, log: Log) -> t
     checked = _kept(kept, pictures, measure, log)
     of_hash = {one["sha256"]: one for one in checked.get("files", [])}
     if measure and not all(row["sha256"] in of_hash for _, row, _ in sound):
-        sound.sort(key=lambda one: one[2].calibration is None)  # --per_layer takes the first
+        # --per_layer takes the first: one of int8 activations before one of int16
+        sound.sort(key=lambda one: (one[2].calibration is None, one[2].recipe == "int16x8"))
         settings = CheckSettings(max_miou_drop=100.0, per_layer=sound[0][2].calibration is not None, data_dir=data_dir)
         checked = check([path for path, _, _ in sound], workdir=run.directory.path, settings=settings, log=log)
         files.write_json(kept, checked)
@@ -160,7 +161,8 @@ def _hurting(run: Run, checked: dict[str, Any]) -> dict[str, Any]:
     path = run.directory.path / "where_int8_hurts.svg"
     plots.noise(found, path=path)
     worst = sorted(found, key=lambda one: -one["lost_db"])[:HURTS]
-    return {"hurts": worst, "noise": path.read_text(encoding="utf-8")}
+    of = Path(checked["files"][0]["file"]).name
+    return {"hurts": worst, "hurts_file": of, "noise": path.read_text(encoding="utf-8")}
 
 
 def _exports(run: Run, asked: Sequence[Path], hashes: set[str]) -> list[dict[str, Any]]:

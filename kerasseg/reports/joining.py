@@ -26,9 +26,9 @@ def join(earlier: dict, report: dict) -> dict:
     for what, there, here in (
         *((name, earlier[name], report[name]) for name in ("dataset", "split", "pictures")),
         ("classes", *(", ".join(_class_names(one)) for one in (earlier, report))),
-        ("validation pictures", *(one.get("data") for one in (earlier, report))),
+        ("holdout", *(one["shared_settings"].get("holdout") or "none" for one in (earlier, report))),
+        ("validation pictures", *told_apart(*(one.get("data") for one in (earlier, report)))),
         ("other data", *("; ".join(one.get("other_data", [])) or "no other data" for one in (earlier, report))),
-        ("holdout", *(one["shared_settings"].get("holdout", "") for one in (earlier, report))),
     ):
         if there != here and None not in (there, here):  # the list of pictures is newer than some comparisons
             raise InputError(
@@ -62,6 +62,18 @@ def join(earlier: dict, report: dict) -> dict:
                 | {name: report[name] for name in PROVENANCE}
             )
     return earlier | {"rows": rows, "joined": joined}
+
+
+def told_apart(one: dict | None, other: dict | None) -> tuple[str, str]:
+    """Two descriptions of a split (`kerasseg.run.origin`) in words, equal where the splits are, as far as both tell.
+
+    Earlier versions described no splits, or not their contents.
+    """
+    if one is None or other is None:
+        return "", ""
+    known = [name for name in ("examples", "sizes", "fingerprint", "contents") if name in one and name in other]
+    first, second = (", ".join(f"{name} {split[name]}" for name in known) for split in (one, other))
+    return first, second
 
 
 def _class_names(report: dict) -> list[str]:

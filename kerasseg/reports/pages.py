@@ -86,6 +86,7 @@ class RunStory:
         files: A row a .tflite file, of a report of `kerasseg.jobs.check`; `refused` says why one could not be scored.
         checked: The method of those numbers, a sentence.
         hurts: Rows of `check --per_layer` that lose most.
+        hurts_file: Name of the file whose layers they are.
         noise: The figure of all of them.
         exports: `report` of `kerasseg.jobs.export` and its `figure`, each.
     """
@@ -106,6 +107,7 @@ class RunStory:
     files: Sequence[Mapping[str, Any]] = ()
     checked: str = ""
     hurts: Sequence[Mapping[str, Any]] = ()
+    hurts_file: str = ""
     noise: str = ""
     exports: Sequence[Mapping[str, Any]] = ()
 

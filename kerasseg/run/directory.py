@@ -168,11 +168,17 @@ def refuse_different(there: dict[str, Any], asked: dict[str, Any], *, holds: str
     Raises:
         InputError: a value differs; the message names each.
     """
-    different = [f"{key} ({there.get(key)} there, {new} asked)" for key, new in asked.items() if there.get(key) != new]
+    different = [
+        f"{key} ({_told(there.get(key))} there, {_told(new)} asked)" for key, new in asked.items() if there.get(key) != new
+    ]
     if different:
         raise InputError(
             f"{holds} with other settings: {', '.join(different)}; give the same settings to resume it, or {instead}"
         )
+
+
+def _told(value: Any) -> Any:
+    return "none" if value is None or value == "" else value
 
 
 def create(run: Run) -> None:

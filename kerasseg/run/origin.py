@@ -9,27 +9,42 @@ from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
 from kerasseg.run.directory import Run
 
-# Of a split of more pictures than MANY, the sizes of SIZES go into the fingerprint: each is a file to be opened.
+# Of a split of more pictures than MANY, sizes and ends of SIZES go into the hashes: each is a file to be opened.
 MANY, SIZES = 2000, 500
 
 Log = Callable[[str], None]
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """What config.json keeps of a data set: for each split the number of examples and a hash of their names and sizes.
+    """What config.json keeps of a data set: for each split the number of examples, and a hash of their names and sizes.
 
-    Of a split of many pictures "sizes" says how many of them, evenly spaced, the hash knows the sizes of.
+    Of splits of files there is a hash of how those end, too ("contents"). Of many pictures "sizes" says how many of them,
+    evenly spaced, the hashes know the sizes and ends of.
     """
     described = {}
     for name, split in sorted(dataset.splits.items()):
         looked = {"sizes": SIZES} if len(split) > MANY else {}
         described[name] = {"examples": len(split), "fingerprint": split.fingerprint(**looked)} | looked
+        if contents := split.contents(**looked):
+            described[name]["contents"] = contents
     return described
 
 
 def is_same(there: Mapping[str, Any], split: Split) -> bool:
-    """Whether a split has the names and sizes that `describe` said it had."""
-    return len(split) == there["examples"] and split.fingerprint(sizes=there.get("sizes", 0)) == there["fingerprint"]
+    """Whether a split is what `describe` said it was."""
+    return _difference(there, split) == ""
+
+
+def _difference(there: Mapping[str, Any], split: Split) -> str:
+    """In what a split is not what `describe` said, behind its name; runs of before kept no contents."""
+    looked = there.get("sizes", 0)
+    if len(split) != there["examples"]:
+        return f"has {len(split)} examples, and had {there['examples']}"
+    if split.fingerprint(sizes=looked) != there["fingerprint"]:
+        return "has pictures of other names or sizes"
+    if there.get("contents") and split.contents(sizes=looked) != there["contents"]:
+        return "has pictures or labels that were changed"
+    return ""
 
 
 def differences(
@@ -50,11 +65,8 @@ def differences(
         there = (data or {}).get(name)
         if there is None or name not in dataset.splits:
             continue
-        split = dataset.splits[name]
-        if len(split) != there["examples"]:
-            found.append(f"{name} has {len(split)} examples, and had {there['examples']}")
-        elif not is_same(there, split):
-            found.append(f"{name} has pictures of other names or sizes")
+        if what := _difference(there, dataset.splits[name]):
+            found.append(f"{name} {what}")
     return found
 
 

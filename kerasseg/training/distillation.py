@@ -49,7 +49,7 @@ def find(config: TrainConfig, dataset: Dataset, *, workdir: Path, log: Callable[
     except InputError as error:
         raise InputError(f"--teacher={path} cannot see these crops: {error}") from None
     if found := origin.differences(run.class_names, run.data, dataset, splits=("train", "val")):
-        log(f"the teacher was trained on other data: {'; '.join(found)}")
+        log(f"the teacher was trained on other data: {'; '.join(found)}; pictures of this val may be among what it has seen")
     return {"model": run.config.model, "weights_sha256": files.sha256(run.directory.best_weights)}
 
 

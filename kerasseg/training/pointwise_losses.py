@@ -34,7 +34,8 @@ def weighted(labels, logits, *, ce_weight: float, dice_weight: float, class_weig
 
     Args:
         labels: (B, H, W) int, 255 where unlabelled.
-        logits: (B, H, W, C) float. The memory beyond them: one such tensor for the gradient and what a piece takes; a copy where H x W has no divisor in PIECES.
+        logits: (B, H, W, C) float. The memory beyond them: one such tensor for the gradient and what a piece takes; a copy
+            where H x W has no divisor in PIECES.
         ce_weight: Factor.
         dice_weight: Factor.
         class_weights: (C,) factors of the cross-entropy; None for 1.

@@ -61,8 +61,8 @@ def test_what_is_nothing_is_refused(tmp_path):
     _touch(tmp_path, "empty/notes.txt")
     for argument, words in (
         (tmp_path / "none.png", "no file, folder or camera"),
-        (tmp_path / "empty", "holds no picture and no video; those are .png"),
-        (f"{tmp_path}/*.png", "no picture or video is called"),
+        (tmp_path / "empty", "holds no picture and no video, which are .png"),
+        (f"{tmp_path}/*.png", "names no picture and no video, which are"),
     ):
         with pytest.raises(InputError, match=words):
             sources.find([argument])

@@ -60,6 +60,25 @@ def test_a_fingerprint_of_some_sizes_knows_all_names_and_opens_only_those():
     assert splits.Split(names, lambda i: None, size_of).fingerprint(sizes=3) != some
 
 
+def test_contents_know_a_changed_label_of_the_same_size_and_name(tmp_path):
+    def read():
+        found = [(str(i), tmp_path / f"{i}.png", tmp_path / f"{i}_labels.png") for i in range(5)]
+        return splits.from_pairs(found, num_classes=3)
+
+    for i in range(5):
+        write_picture(tmp_path / f"{i}.png", np.full((8, 8, 3), i, np.uint8))
+        write_picture(tmp_path / f"{i}_labels.png", np.full((8, 8), i % 3, np.uint8))
+    before = [read().fingerprint(), read().contents(), read().contents(sizes=3)]
+    assert before[1] == read().contents() != ""
+    write_picture(tmp_path / "1_labels.png", np.full((8, 8), 2, np.uint8))
+    after = [read().fingerprint(), read().contents(), read().contents(sizes=3)]  # the last of pictures 0, 2 and 4
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+    assert splits.Split(("a",), lambda i: None).contents() == ""  # drawn ones, and those of a library, are no files
+    (tmp_path / "4.png").unlink()
+    with pytest.raises(InputError, match=r"no file .*4.png"):
+        read().contents()
+
+
 def test_several_that_cannot_be_read_are_counted_and_named():
     def read(i):
         if i % 3 == 1:

@@ -57,7 +57,7 @@ def test_it_is_trained_and_scored_on_what_the_expression_leaves(run, drives):
 
 def test_a_resume_is_of_the_same_holdout(run):
     _, flags, _ = run
-    assert_one_line(kerasseg(*flags), "holds a run with other settings", "holdout (^a there, asked)")
+    assert_one_line(kerasseg(*flags), "holds a run with other settings", "holdout (^a there, none asked)")
     assert_one_line(kerasseg(*flags, "--holdout=^b"), "holdout (^a there, ^b asked)")
     result = kerasseg(*flags, "--holdout=^a")
     assert result.returncode == 0, result.stderr

@@ -10,7 +10,7 @@ import pytest
 
 from kerasseg.errors import InputError
 from kerasseg.training import compilation, hosts
-from tests.conftest import REPOSITORY, WITH_SHORT, command
+from tests.conftest import REPOSITORY, WITH_SHORT, assert_one_line, command
 
 FLAGS = (
     "train", "--model=short", "--dataset=shapes", "--size=64,64", "--eval_size=64,64", "--backbone_weights=none", "--epochs=2",
@@ -131,6 +131,25 @@ def test_two_processes_train_as_two_devices_though_one_is_killed(devices, cache,
 def test_what_is_no_set_of_processes_is_refused(coordinator, processes, process_id):
     with pytest.raises(InputError, match="is no set of processes; give HOST:PORT of the first one"):
         compilation.join(coordinator=coordinator, processes=processes, process_id=process_id)
+
+
+def test_what_the_others_could_never_join_is_refused_at_once():
+    with pytest.raises(InputError, match="auto reads these from SLURM, Open MPI or a Cloud TPU; leave them out"):
+        compilation.join(coordinator="auto", processes=2, process_id=0)
+    with pytest.raises(InputError, match="--coordinator=host:http has no port from 1 to 65535"):
+        compilation.join(coordinator="host:http", processes=2, process_id=0)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(InputError, match=rf"port {port} is taken here .*, by another program, or --process_id=0 was given"):
+            compilation.join(coordinator=f"127.0.0.1:{port}", processes=2, process_id=0)
+
+
+def test_auto_where_no_job_is_says_so():
+    pytest.importorskip("jax")
+    flags = ("-m", "kerasseg", "train", "--dataset=shapes", "--coordinator=auto", "--workdir=gone/run")
+    assert_one_line(command(*flags, KERAS_BACKEND="jax"), "--coordinator=auto finds no job of SLURM or Open MPI and no Cloud")
 
 
 def test_several_devices_need_jax():

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerasseg import files, training
 from kerasseg.errors import InputError
@@ -286,6 +287,15 @@ def test_a_data_set_may_move_but_not_change(short, tmp_path):
     assert stored["train"]["examples"] == 4
     moved = root.rename(tmp_path / "moved")
     assert kerasseg("train", *flags, f"--data_dir={moved}", "--cache_mib=1").returncode == 0
+    labels = moved / "labels" / "val" / "p3.png"
+    before = labels.read_bytes()
+    Image.fromarray(1 - np.asarray(Image.open(labels))).save(labels)  # mended by hand: names and sizes are the same
+    best = (tmp_path / "run" / "best.json").read_bytes()
+    changed = "val has pictures or labels that were changed"
+    assert_one_line(kerasseg("train", *flags, f"--data_dir={moved}"), f"was begun on other data: {changed}")
+    assert (tmp_path / "run" / "best.json").read_bytes() == best
+    assert_one_line(kerasseg("evaluate", f"--workdir={tmp_path / 'run'}", f"--data_dir={moved}"), changed, "--other_data")
+    labels.write_bytes(before)
     (moved / "images" / "val" / "p3.png").rename(moved / "images" / "val" / "q3.png")
     (moved / "labels" / "val" / "p3.png").rename(moved / "labels" / "val" / "q3.png")
     words = ["was begun on other data: val has pictures of other names or sizes", "--init_weights="]
