@@ -32,6 +32,8 @@ def _assert_same(dataset, folder):
             np.testing.assert_array_equal(example.image, theirs[example.name].image)
             np.testing.assert_array_equal(example.labels, theirs[example.name].labels)
             assert split.size_of(i) == (40, 60)
+            there = folder.split(name)
+            assert split.read.ends(i) == there.read.ends(there.names.index(example.name))  # the very files
 
 
 def test_shards_hold_what_the_folder_holds_with_and_without_an_index(packed):
