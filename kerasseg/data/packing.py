@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kerasseg import files
-from kerasseg.data import pairing, pictures, shards
-from kerasseg.data.shards import Entry, Member
+from kerasseg.data import pairing, pictures, shards, tars
+from kerasseg.data.tars import Entry, Member
 from kerasseg.errors import InputError
 
 Pair = tuple[str, Path, Path]  # name, picture, labels
@@ -53,14 +53,14 @@ def pack(
 def _write(tar: Path, found: Sequence[Pair]) -> None:
     if tar.is_file() and _holds(tar, found):
         return
-    shards.index_of(tar).unlink(missing_ok=True)
+    tars.index_of(tar).unlink(missing_ok=True)
     with files.replacing(tar) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as opened:
         for name, image, labels in found:
             _add(opened, image, f"{name}{image.suffix.lower()}")
-            _add(opened, labels, f"{name}.{shards.LABELS}")
+            _add(opened, labels, f"{name}.{tars.LABELS}")
     sizes = {name: pictures.size_of(image) for name, image, _ in found}
-    entries = [Entry(entry.name, entry.image, entry.labels, sizes[entry.name]) for entry in shards.scan(tar)]
-    shards.write_index(tar, entries)
+    entries = [Entry(entry.name, entry.image, entry.labels, sizes[entry.name]) for entry in tars.scan(tar)]
+    tars.write_index(tar, entries)
 
 
 def _add(opened: tarfile.TarFile, path: Path, name: str) -> None:
@@ -73,7 +73,7 @@ def _add(opened: tarfile.TarFile, path: Path, name: str) -> None:
 def _holds(tar: Path, found: Sequence[Pair]) -> bool:
     """Whether a tar is whole and holds just these pictures and labels."""
     try:
-        entries = shards.read_index(tar)
+        entries = tars.read_index(tar)
     except InputError:
         return False
 

@@ -2,13 +2,14 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kerasseg import config, files
 from kerasseg.data.letterbox import segment
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
+from kerasseg.jobs import finished
+from kerasseg.jobs.finished import Finished
 from kerasseg.jobs.settings import CompareSettings
 from kerasseg.lite import interpreter, latency
 from kerasseg.mcu import runtime
@@ -17,7 +18,7 @@ from kerasseg.reports import comparison, joining, pages, plots
 from kerasseg.reports.comparison import RECIPES
 from kerasseg.reports.joining import APART
 from kerasseg.run import origin, sidecar, trained
-from kerasseg.run.directory import Run, open_run, refuse_as_output
+from kerasseg.run.directory import refuse_as_output
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate
 from kerasseg.training import backends
@@ -25,28 +26,6 @@ from kerasseg.training import backends
 CLASSES = "classes.svg"
 WRITTEN = ("compare.json", "compare.md", "compare.csv", "compare.html", "tradeoffs.svg", "pictures.png", CLASSES)
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that has been trained to its end, and its report."""
-
-    run: Run
-    report: dict
-
-    @property
-    def path(self) -> Path:
-        return self.run.directory.path
-
-    @property
-    def key(self) -> str:
-        """Equal for runs that share a row."""
-        return repr({k: v for k, v in config.to_json(self.run.config).items() if k not in APART})
-
-    @property
-    def backend(self) -> str:
-        """That trained it; empty where its report is older than that."""
-        return self.report.get("backend", "")
 
 
 def compare(
@@ -77,19 +56,19 @@ def compare(
     refuse_as_output(output)
     before = _written_before(output)
     known = files.read_json(earlier) if earlier else None
-    runs = _read(workdirs)
+    runs = finished.read(workdirs)
     dataset, differences = origin.load_data(
         runs[0].run, splits=["val"], data_dir=settings.data_dir, other_data=settings.other_data, log=log
     )  # fmt: skip
     split = dataset.split("val")
-    groups = _groups(runs)
+    groups = finished.grouped(runs)
     earlier_rows = known.get("rows", []) if isinstance(known, dict) else []
     pair = _pair([*(group[0].run.config.model for group in groups), *(row["model"] for row in earlier_rows)], settings, log)
     written = [name for name in WRITTEN if pair or name != CLASSES]
     files.refuse_to_replace([output / name for name in written if name not in before], command="kerasseg compare")
     if differences:
         runs = [_scored_again(one, split, log) for one in runs]
-        groups = _groups(runs)
+        groups = finished.grouped(runs)
     report = _report(runs, groups, split, log) | {"other_data": differences, "files": written}
     names = comparison.labels(report["rows"])
     if known is None:
@@ -126,45 +105,6 @@ def _scored_again(one: Finished, split: Split, log: Log) -> Finished:
     found = evaluate(predict, split, class_names=one.run.class_names, size=one.run.eval_size, together=together)
     history = [{**epoch, "val_miou": None} for epoch in one.report["history"]]
     return Finished(one.run, one.report | {"scores": found.to_json(), "history": history})
-
-
-def _read(workdirs: Sequence[str | Path]) -> list[Finished]:
-    """The runs, in the order given."""
-    found: list[Finished] = []
-    for workdir in workdirs:
-        run = open_run(workdir)
-        if not run.directory.report.is_file():
-            raise InputError(f"{workdir} is not finished (no report.json); give its `kerasseg train` command again")
-        report = files.read_json(run.directory.report)
-        if not isinstance(report, dict) or not {"scores", "best_epoch", "history"} <= report.keys():
-            raise InputError(f"{run.directory.report} is no report of a training; remove it, and evaluate or train again")
-        found.append(Finished(run, report))
-    for one in found[1:]:
-        for what, here, there in (
-            ("data set", found[0].run.config.dataset, one.run.config.dataset),
-            ("classes", ", ".join(found[0].run.class_names), ", ".join(one.run.class_names)),
-            ("holdout", *(f.run.config.holdout or "none" for f in (found[0], one))),
-            ("validation pictures", *joining.told_apart(*((f.run.data or {}).get("val") for f in (found[0], one)))),
-            ("number of scored pictures", *(f.report["scores"]["pictures"] for f in (found[0], one))),
-        ):
-            if here != there and None not in (here, there):  # version 0.1 kept no list of pictures
-                raise InputError(f"{one.path} has {what} {there}, {found[0].path} has {here}; compare runs on the same data")
-    return found
-
-
-def _groups(runs: Sequence[Finished]) -> list[list[Finished]]:
-    """The runs of each row: seeds of the same settings, and of each backend for itself where a seed was trained by several."""
-    seeds: dict[tuple[str, int], dict[str, Finished]] = {}
-    for one in runs:
-        same = seeds.setdefault((one.key, one.run.config.seed), {})
-        if one.backend in same:
-            raise InputError(f"{same[one.backend].path} and {one.path} have the same settings and seed; give one of them")
-        same[one.backend] = one
-    apart = {key for (key, _), same in seeds.items() if len(same) > 1}
-    groups: dict[tuple[str, str], list[Finished]] = {}
-    for one in runs:
-        groups.setdefault((one.key, one.backend if one.key in apart else ""), []).append(one)
-    return list(groups.values())
 
 
 def _report(runs: Sequence[Finished], groups: Sequence[list[Finished]], split: Split, log: Log) -> dict:

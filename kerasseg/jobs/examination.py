@@ -16,7 +16,7 @@ from kerasseg.data.labels import IGNORE_LABEL
 from kerasseg.data.tally import Tally
 from kerasseg.errors import InputError
 from kerasseg.reports import coloring, pages
-from kerasseg.reports.pages import Shown
+from kerasseg.reports.story import Shown
 from kerasseg.run.directory import refuse_as_output
 
 OVERLAYS = 24  # on the page

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
@@ -13,19 +12,17 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from kerasseg import files
-from kerasseg.data import pairing, polygons, sources, video
+from kerasseg.data import polygons, sources
 from kerasseg.data.letterbox import segment
 from kerasseg.data.pictures import read_image
 from kerasseg.data.polygons import Coco
 from kerasseg.data.sources import Source
 from kerasseg.data.video import Reader, Writer
 from kerasseg.errors import InputError
+from kerasseg.jobs import predicted
 from kerasseg.jobs.loading import Predictor
-from kerasseg.jobs.settings import SAVED, PredictSettings
+from kerasseg.jobs.settings import PredictSettings
 from kerasseg.reports import coloring, plots
-
-COCO_FILE, LABELS, LEGEND = "predictions.coco.json", "labels.txt", "legend.png"
-SOFTWARE = "kerasseg predict"  # every PNG and video says so, and only what does is written over
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def predict(
     work = _Work(predictor, Path(output_dir), settings)
     if Path(output_dir).exists() and not Path(output_dir).is_dir():
         raise InputError(f"--output_dir={output_dir} is a file; give a folder")
-    work.refuse_to_replace(found)
+    predicted.refuse_to_replace(found, folder=work.folder, settings=settings, class_names=work.names)
     start, refused, count = time.monotonic(), [], 0
     total = len(found) if not any(one.moves for one in found) else 0
     for one in found:
@@ -115,53 +112,7 @@ class _Work:
         self.predictor, self.folder, self.settings = predictor, folder, settings
         self.names = predictor.class_names
         self.written: list[Path] = []
-        self.coco = Coco(self.names) if "json" in settings.save and settings.polygons == "coco" else None
-
-    @property
-    def _listed(self) -> str:
-        return "".join(f"{name}\n" for name in self.names)
-
-    def refuse_to_replace(self, found: Sequence[Source]) -> None:
-        """Raises InputError where an input, a file of somebody else or a JSON file that was corrected would be written over."""
-        inputs = {os.path.realpath(one.place) for one in found if isinstance(one.place, Path)}
-        pictures = [self.folder / LEGEND, *(path for one in found for path in self._pictures(one))]
-        taken = [str(path) for path in pictures if os.path.realpath(path) in inputs]
-        if taken:
-            raise InputError(f"{pairing.named(taken)} would be segmented and written over; give another --output_dir")
-        foreign = [str(path) for path in pictures if path.exists() and not _is_ours(path)]
-        if foreign:
-            raise InputError(
-                f"{pairing.named(foreign)} would be written over, and this version of kerasseg predict did not write it; "
-                "give another --output_dir, or move it"
-            )
-        if "json" in self.settings.save:
-            self._refuse_to_replace_json(found)
-
-    def _pictures(self, source: Source) -> list[Path]:
-        """The PNGs and the video that a source gives; of a video's frames those that are there."""
-        kinds = [kind for kind in SAVED if kind in self.settings.save and kind != "json"]
-        if not source.moves:
-            return [self.folder / f"{source.name}_{kind}.png" for kind in kinds]
-        frames = (self.folder / source.name).glob("*.png")
-        overlay = [self.folder / f"{source.name}_overlay.mp4"] if "overlay" in kinds else []
-        return [*overlay, *(path for path in sorted(frames) if re.fullmatch(r"\d{6}(_index|_mask)?", path.stem))]
-
-    def _refuse_to_replace_json(self, found: Sequence[Source]) -> None:
-        targets = [self.folder / COCO_FILE] if self.coco is not None else []
-        for one in found:
-            if one.moves:
-                targets += sorted((self.folder / one.name).glob("*.json"))
-            elif self.coco is None:
-                targets.append(self.folder / f"{one.name}.json")
-        there = [str(path) for path in targets if path.exists() and not _is_as_written(path)]
-        labels = self.folder / LABELS
-        if self.coco is None and labels.exists() and labels.read_bytes() != self._listed.encode():
-            there.append(str(labels))
-        if there:
-            raise InputError(
-                f"{pairing.named(there)} would be written over, and may have been corrected by hand; "
-                "give another --output_dir, or move them"
-            )
+        self.coco = Coco(self.names) if predicted.is_coco(settings) else None
 
     def picture(self, source: Source) -> Generator[None, None, None]:
         """Segments a picture."""
@@ -190,7 +141,7 @@ class _Work:
         if "overlay" in settings.save:
             path = self.folder / f"{source.name}_overlay.mp4"
             temporary = opened.enter_context(files.replacing(path))
-            overlays = opened.enter_context(Writer(temporary, rate=reader.rate / settings.every, comment=SOFTWARE))
+            overlays = opened.enter_context(Writer(temporary, rate=reader.rate / settings.every, comment=predicted.SOFTWARE))
         try:
             for number, (at, image) in itertools.islice(enumerate(reader), 0, stop, settings.every):
                 ids = self._segment(image)
@@ -211,13 +162,13 @@ class _Work:
     def finish(self) -> None:
         """Writes what belongs to all pictures together."""
         if self.coco is not None:
-            files.write_json(self.folder / COCO_FILE, polygons.sealed(self.coco.content))
-            self.written.append(self.folder / COCO_FILE)
+            files.write_json(self.folder / predicted.COCO_FILE, polygons.sealed(self.coco.content))
+            self.written.append(self.folder / predicted.COCO_FILE)
         elif "json" in self.settings.save:  # the order of the classes, which Labelme's files do not hold
-            files.write_text(self.folder / LABELS, self._listed)
-            self.written.append(self.folder / LABELS)
-        plots.save_legend(self.names, path=self.folder / LEGEND, software=SOFTWARE)
-        self.written.append(self.folder / LEGEND)
+            files.write_text(self.folder / predicted.LABELS, predicted.listed(self.names))
+            self.written.append(self.folder / predicted.LABELS)
+        plots.save_legend(self.names, path=self.folder / predicted.LEGEND, software=predicted.SOFTWARE)
+        self.written.append(self.folder / predicted.LEGEND)
 
     def _segment(self, image: np.ndarray) -> np.ndarray:
         return segment(self.predictor.predict, image, size=self.predictor.size)
@@ -230,7 +181,7 @@ class _Work:
         if "json" in self.settings.save:
             found = polygons.outlines(ids, class_names=self.names)
             height, width = ids.shape
-            target = self.folder / (COCO_FILE if self.coco is not None else f"{name}.json")
+            target = self.folder / (predicted.COCO_FILE if self.coco is not None else f"{name}.json")
             image = Path(os.path.relpath(picture, target.parent)).as_posix()
             if self.coco is not None:
                 self.coco.add(found, image=image, size=(height, width))
@@ -241,26 +192,7 @@ class _Work:
 
     def _save(self, name: str, pixels: np.ndarray, **options: int) -> None:
         path, told = self.folder / name, PngImagePlugin.PngInfo()
-        told.add_text("Software", SOFTWARE)
+        told.add_text("Software", predicted.SOFTWARE)
         with files.replacing(path) as temporary:
             Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=told, **options)
         self.written.append(path)
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a PNG or a video says that it was made here."""
-    if path.suffix == ".mp4":
-        return video.comment_of(path) == SOFTWARE
-    try:
-        with Image.open(path) as picture:
-            return picture.info.get("Software") == SOFTWARE
-    except (OSError, ValueError, SyntaxError):
-        return False
-
-
-def _is_as_written(path: Path) -> bool:
-    """Whether nobody has changed a JSON file since it was written here."""
-    try:
-        return polygons.is_sealed(files.read_json(path))
-    except InputError:
-        return False

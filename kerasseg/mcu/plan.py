@@ -1,47 +1,15 @@
-"""Less arena for the same numbers: a search over places, strips and phases (`placement`, `strips`, `phases`)."""
+"""Less arena for the same numbers: a search over places and changes (`placement`, `changes`)."""
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kerasseg.lite.flatbuffer import Graph
-from kerasseg.lite.surgery import piece
-from kerasseg.mcu import memory, offline, phases, placement, runtime, scratch, strips
+from kerasseg.mcu import offline, placement, runtime, scratch
+from kerasseg.mcu.changes import Change, apply, candidates, kept_bytes, needed_bytes
 from kerasseg.mcu.placement import Layout
 
-# What TFLite Micro keeps for good, on a machine of 64 bits: TfLiteEvalTensor, NodeAndRegistration, two int32 a channel of a
-# convolution, and a kernel's own data, rounded. To choose by alone: what is said is measured.
-TENSOR_BYTES, NODE_BYTES, CHANNEL_BYTES, KERNEL_BYTES = 24, 64, 8, 120
-LONGEST = 24  # operators that one change may take
-STRIPS = (2, 3, 4, 5, 6, 8, 10)
-LOWEST = 0.35  # of the peak as it is: below it nothing is looked for
 DRAFTS, MEASURED, ALTERNATIVES = 10, 3, 4  # plans that are laid out, that are measured, and others for each change of the best
 DRAFT_TRIES = 20  # as `Layout.place` takes them
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is done to some operators that follow one another.
-
-    Attributes:
-        what: "strips" or "phases".
-        first: Place of the first of them in the order of the file before.
-        last: Place of the last.
-        parts: How many strips or phases.
-        layers: The layers that these two came from.
-        peak_bytes: Largest number of bytes needed there then.
-        kept_bytes: About what TFLite Micro keeps more for good.
-        macs: Multiply-accumulates that are done twice.
-    """
-
-    what: str
-    first: int
-    last: int
-    parts: int
-    layers: tuple[str, str]
-    peak_bytes: int
-    kept_bytes: int
-    macs: int
 
 
 @dataclass(frozen=True)
@@ -92,7 +60,7 @@ def search(
     graph = Graph(content)
     refuse(graph)
     most = graph.macs() * extra_macs_percent / 100
-    needed, changes = _needed(graph), list(_changes(graph, most=most))
+    needed, changes = needed_bytes(graph), list(candidates(graph, most=most))
     log(f"choosing among {len(changes)} changes for the peak of {max(needed) / 1024:.0f} KiB")
     found: dict[tuple[Change, ...], int] = {(): max(needed)}
     for target in sorted({*needed, *(change.peak_bytes for change in changes)}, reverse=True):
@@ -136,12 +104,12 @@ class _Draft:
 
 def _draft(graph: Graph, changes: tuple[Change, ...]) -> _Draft:
     for change in sorted(changes, key=lambda change: -change.first):  # the places of those before stay as they are
-        changed = _changed(graph, change.what, change.first, change.last, change.parts)
+        changed = apply(graph, change.what, change.first, change.last, change.parts)
         assert changed is not None
         graph = changed
     layout = Layout(graph, scratch=scratch.cmsis_nn_scratch(graph))
     offsets = layout.place(tries=DRAFT_TRIES)
-    return _Draft(graph, changes, offsets, layout.end(offsets) + _kept(graph))
+    return _Draft(graph, changes, offsets, layout.end(offsets) + kept_bytes(graph))
 
 
 def _refined(graph: Graph, draft: _Draft, changes: Sequence[Change], *, most: float) -> _Draft:
@@ -170,82 +138,6 @@ def _finished(draft: _Draft) -> Plan:
     planned = Graph(content)
     changes = tuple(sorted(draft.changes, key=lambda change: change.first))
     return Plan(content, runtime.measure_arena(content), scratch.arena_growth(planned), planned.macs(), changes)
-
-
-def _needed(graph: Graph) -> list[int]:
-    return Layout(graph, scratch=scratch.cmsis_nn_scratch(graph)).bound()
-
-
-def _kept(graph: Graph) -> int:
-    """About what TFLite Micro keeps for good."""
-    total = TENSOR_BYTES * len(graph.tensors) + NODE_BYTES * len(graph.operators)
-    for one in graph.operators:
-        if one.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            total += CHANNEL_BYTES * graph.shape(one.outputs[0])[-1]
-        total += 0 if one.name in ("SLICE", "RESHAPE") else KERNEL_BYTES
-    return total
-
-
-def _changed(graph: Graph, what: str, first: int, last: int, parts: int) -> Graph | None:
-    make = phases.in_phases if what == "phases" else strips.in_strips
-    return make(graph, first, last, parts)
-
-
-def _changes(graph: Graph, *, most: float) -> Iterator[Change]:
-    """All that could be done to any operators that follow one another, where it is worth it."""
-    needed, highest = _needed(graph), max(_needed(graph))
-    rowwise = [strips.need(graph, one, (0, 1)) is not None for one in graph.operators]
-    dilated = [phases.grid_of(graph, one) is not None for one in graph.operators]
-    for first, last in itertools.combinations_with_replacement(range(len(graph.operators)), 2):
-        inside = slice(first, last + 1)
-        top = max(needed[inside])
-        if last - first >= LONGEST or top < LOWEST * highest:
-            continue
-        passing, ends = _carried(graph, first, last)
-        if passing + ends >= top:
-            continue
-        if all(rowwise[inside]):
-            yield from _worthwhile(graph, "strips", first, last, passing=passing, top=top, most=most)
-        if any(dilated[inside]):
-            yield from _worthwhile(graph, "phases", first, last, passing=passing, top=top, most=most)
-
-
-def _worthwhile(
-    graph: Graph, what: str, first: int, last: int, *, passing: int, top: int, most: float
-) -> Iterator[Change]:  # fmt: skip
-    """The changes of one kind that bring some operators below their peak; more parts only where they bring more."""
-    part, before = piece(graph, first, last), top
-    layers = (_layer(graph, first), _layer(graph, last))
-    for count in phases.PARTS if what == "phases" else STRIPS:
-        made = _changed(part, what, 0, last - first, count)
-        if made is None:
-            return
-        peak, macs = passing + max(_needed(made)), made.macs() - part.macs()
-        if macs > most or (what == "strips" and count > 3 and peak >= top):
-            return
-        if peak < before:
-            before = peak
-            yield Change(what, first, last, count, layers, peak, _kept(made) - _kept(part), macs)
-
-
-def _layer(graph: Graph, place: int) -> str:
-    return memory.layer_of(graph.name(graph.operators[place].outputs[0]))
-
-
-def _carried(graph: Graph, first: int, last: int) -> tuple[int, int]:
-    """Bytes that some operators leave alone but a later one needs, and of what they take and give, the larger."""
-    made = {t for one in graph.operators[first : last + 1] for t in one.outputs}
-    taken = {t for one in graph.operators[first : last + 1] for t in one.inputs} | made
-    passing = before = behind = 0
-    for tensor, (start, end) in placement.lifetimes(graph).items():
-        size = placement.round_up(placement.size_of(graph, tensor))
-        if tensor not in taken:
-            passing += size if start < first and end > last else 0
-        elif tensor not in made:
-            before += size
-        elif end > last:
-            behind += size
-    return passing, max(before, behind)
 
 
 def _cheapest(needed: list[int], changes: list[Change], *, target: int, most: float) -> tuple[Change, ...] | None:

@@ -30,7 +30,7 @@ def join(earlier: dict, report: dict) -> dict:
         ("validation pictures", *told_apart(*(one.get("data") for one in (earlier, report)))),
         ("other data", *("; ".join(one.get("other_data", [])) or "no other data" for one in (earlier, report))),
     ):
-        if there != here and None not in (there, here):  # the list of pictures is newer than some comparisons
+        if there != here:
             raise InputError(
                 f"the runs to join have {what} {here}, the earlier comparison has {there}; join runs on the same data"
             )

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,10 @@ from kerasseg.config import TrainConfig
 from kerasseg.data.letterbox import segment_all
 from kerasseg.data.splits import Split
 from kerasseg.errors import InputError
+from kerasseg.reports.story import RunStory, Sample
 from kerasseg.run.directory import Run
 from kerasseg.score import metrics
 from kerasseg.score.evaluation import Predict
-
-if TYPE_CHECKING:
-    from kerasseg.reports.pages import RunStory, Sample
 
 EACH = 4  # pictures of the worst, the median and the best
 
@@ -77,9 +75,9 @@ def chosen(by_picture: Mapping[str, float]) -> list[tuple[str, str]]:
     return [(taken[name], name) for name in order if name in taken]
 
 
-def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, float], *, together: int = 1) -> list["Sample"]:
+def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, float], *, together: int = 1) -> list[Sample]:
     """The pictures of the page, segmented again, so many at a time."""
-    from kerasseg.reports import coloring, pages
+    from kerasseg.reports import coloring
 
     found, ranked = [], chosen(by_picture)
     examples = [split[split.names.index(name)] for _, name in ranked]
@@ -88,13 +86,13 @@ def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, f
     for (rank, name), example, ids in zip(ranked, examples, all_ids, strict=True):
         colored = (coloring.colorize(example.labels, run.class_names), coloring.colorize(ids, run.class_names))
         wrong = coloring.errors(example.labels, ids)
-        found.append(pages.Sample(rank, name, by_picture[name], example.image, *colored, wrong))
+        found.append(Sample(rank, name, by_picture[name], example.image, *colored, wrong))
     return found
 
 
 def story(
-    run: Run, *, best: Evaluation | None, shown: Sequence["Sample"] = (), about: Mapping[str, Any], **more: Any
-) -> "RunStory":
+    run: Run, *, best: Evaluation | None, shown: Sequence[Sample] = (), about: Mapping[str, Any], **more: Any
+) -> RunStory:
     """What the page tells of a run.
 
     Args:
@@ -104,8 +102,6 @@ def story(
         about: Versions and machine, of `provenance`.
         more: Further attributes of the story.
     """
-    from kerasseg.reports import pages
-
     history = _history(run)
     done = int(history[-1]["epoch"] or 0) if history else 0
     data = _data(run)
@@ -126,7 +122,7 @@ def story(
         "state": "" if done >= run.config.epochs else f"Not finished: epoch {done} of {run.config.epochs} is done.",
         "rule": f"The {EACH} pictures of val with the lowest, the median and the highest mean IoU of their own classes.",
     }
-    return pages.RunStory(
+    return RunStory(
         title=f"{run.config.model} on {run.config.dataset}: {run.directory.path.resolve().name}",
         class_names=run.class_names,
         made_with=f"{begun}page made with {versions}; {about['cpu']}{commit}",
@@ -164,7 +160,7 @@ def train_command(run: Run, *, for_others: bool = False) -> str:
     return " ".join([f"{begin}kerasseg train", *flags, shlex.quote(f"--workdir={workdir}")])
 
 
-def write(run: Run, told: Callable[[], "RunStory"], *, log: Callable[[str], None]) -> None:
+def write(run: Run, told: Callable[[], RunStory], *, log: Callable[[str], None]) -> None:
     """Writes the page; where Jinja2 is missing, as in an installation without requirements, says so instead."""
     if importlib.util.find_spec("jinja2") is None:
         log(f"no {run.directory.page.name}: pip install jinja2")

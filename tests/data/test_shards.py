@@ -5,7 +5,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from kerasseg.data import load_dataset, packing, shards
+from kerasseg.data import load_dataset, packing, shards, tars
 from kerasseg.errors import InputError
 from tests.conftest import assert_one_line, folder_dataset, kerasseg, write_picture
 
@@ -182,7 +182,7 @@ def test_a_tar_that_is_not_there_any_more_is_missed(packed):
     tar.unlink()
     with pytest.raises(InputError, match="train holds 00001.json and not the tar beside it; fetch that again"):
         _load(root)
-    shards.index_of(tar).unlink()
+    tars.index_of(tar).unlink()
     with pytest.raises(InputError, match="train holds 1 tars, and classes.json says that 2 were written; fetch them again"):
         _load(root)
     # Cut between two examples: what is left would be a tar to every reader.

@@ -4,6 +4,7 @@ import pytest
 from kerasseg.data import load_dataset, tally
 from kerasseg.data.health import examine
 from kerasseg.reports import coloring, pages
+from kerasseg.reports.story import RunStory, Sample, Shown
 from kerasseg.score import metrics
 from tests.conftest import looked_at
 
@@ -25,12 +26,12 @@ def _story(**more):
         labels, preds = (np.repeat(np.arange(6, dtype=np.uint8), 60)[:, None].repeat(480, 1) for _ in range(2))
         colors = (coloring.colorize(ids, NAMES) for ids in (labels, preds))
         rank = ("worst", "median", "best")[i // 4]
-        samples.append(pages.Sample(rank, f"<p{i}>", i / 12, image, *colors, coloring.errors(labels, preds)))
+        samples.append(Sample(rank, f"<p{i}>", i / 12, image, *colors, coloring.errors(labels, preds)))
     history = [{"epoch": e + 1.0, "loss": 1 / (e + 1), "learning_rate": 1e-3, "val_miou": e / 60 if e % 2 else None}
                for e in range(60)]  # fmt: skip
     confusion = 10 * np.eye(6, dtype=int)
     confusion[1, 3] = 30  # 30 of 40 pixels
-    return pages.RunStory(
+    return RunStory(
         title="<a> on & 'b'", class_names=NAMES, commands=["kerasseg train --workdir='<x>'"], made_with="v <1>",
         history=history, scores=_scores(confusion), best_epoch=60, shown=samples, rule="Some.", **more,
     )  # fmt: skip
@@ -41,7 +42,7 @@ def test_a_story_reads_off_its_numbers():
     assert story.curve("val_miou", 100)[:2] == [(2, 100 / 60), (4, pytest.approx(5.0))]
     assert story.confused() == [("a$b$c", NAMES[3], 0.75)]
     assert story.shares()[1] == [0, 0.25, 0, 0.75, 0, 0]
-    many = pages.RunStory("t", tuple(map(str, range(31))), [], "", scores=_scores(np.eye(31, dtype=int), tuple("x" * 31)))
+    many = RunStory("t", tuple(map(str, range(31))), [], "", scores=_scores(np.eye(31, dtype=int), tuple("x" * 31)))
     assert many.shares() == []
 
 
@@ -67,7 +68,7 @@ def test_the_page_of_a_data_set_in_a_browser(browser, tmp_path):
     shapes = load_dataset("shapes").split("val").first(4)
     dataset = load_dataset("shapes")
     found = examine(dataset, {"train": tally.count(shapes), "val": tally.count(shapes)})
-    shown = [pages.Shown("<i>", shapes[0].image)]
+    shown = [Shown("<i>", shapes[0].image)]
     page = tmp_path / "page.html"
     page.write_text(pages.health(found, overlays=shown, crops=shown, suspicious=shown, size=(64, 64)), encoding="utf-8")
     for width in (390, 1400):
