@@ -40,14 +40,15 @@ def augment(
         image = np.where(patch.mask[..., None], patch.image, image)
         labels = np.where(patch.mask, np.uint8(patch.class_id), labels)
     flips, factors = random.random() < 0.5, 1 + config.color * random.uniform(-1, 1, 3)
+    picture = Image.fromarray(image)
     if config.color:
-        image = change_color(image, brightness=factors[0], contrast=factors[1], saturation=factors[2])
+        picture = change_color(picture, brightness=factors[0], contrast=factors[1], saturation=factors[2])
     if config.gamma:
         exponent = random.uniform(-1, 1) + TINT * random.uniform(-1, 1, 3)
-        image = change_gamma(image, powers=np.exp(config.gamma * exponent))
+        picture = change_gamma(picture, powers=np.exp(config.gamma * exponent))
     if config.flip and flips:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    return image, labels
+        picture, labels = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), labels[:, ::-1]
+    return np.asarray(picture), labels
 
 
 def scale_crop(
@@ -82,13 +83,13 @@ def sampled(
     window = np.pad(image[rows.window, columns.window], (rows.beyond, columns.beyond, (0, 0)), mode="edge")
     box = (columns.start, rows.start, columns.end, rows.end)
     cropped = np.asarray(Image.fromarray(window).resize(size[::-1], Image.Resampling.BILINEAR, box))
-    if rows.inside.all() and columns.inside.all():
-        return cropped, labels[np.ix_(rows.nearest, columns.nearest)]
-    inside = rows.inside[:, None] & columns.inside
-    return (
-        np.where(inside[..., None], cropped, np.uint8(PAD_VALUE)),
-        np.where(inside, labels[np.ix_(rows.nearest, columns.nearest)], np.uint8(IGNORE_LABEL)),
-    )
+    found = labels[rows.nearest][:, columns.nearest]
+    if found.shape == size:
+        return cropped, found
+    inside = rows.inside, columns.inside
+    image, labels = np.full((*size, 3), PAD_VALUE, np.uint8), np.full(size, IGNORE_LABEL, np.uint8)
+    image[inside], labels[inside] = cropped[inside], found
+    return image, labels
 
 
 class _Side(NamedTuple):
@@ -99,15 +100,15 @@ class _Side(NamedTuple):
         beyond: How many more there are to be before and behind them, where the crop goes beyond the picture.
         start: Where the crop begins, counted from the first of all these.
         end: Where it ends.
-        inside: (size,) bool, whether a pixel's centre lies in the picture.
-        nearest: (size,) the picture's row or column that a pixel's centre lies in, or the last one before the edge.
+        inside: The crop's whose centres lie in the picture.
+        nearest: The picture's rows or columns that those centres lie in.
     """
 
     window: slice
     beyond: tuple[int, int]
     start: float
     end: float
-    inside: np.ndarray
+    inside: slice
     nearest: np.ndarray
 
     @classmethod
@@ -118,10 +119,8 @@ class _Side(NamedTuple):
         high = max(low + 1, min(whole, last + reach))
         before, behind = max(0, low - first), max(0, last - high)
         centres = np.floor(start + (np.arange(size) + 0.5) * step).astype(np.intp)
-        inside = (centres >= 0) & (centres < whole)
-        return cls(
-            slice(low, high), (before, behind), start - low + before, end - low + before, inside, centres.clip(0, whole - 1)
-        )
+        inside = slice(*np.searchsorted(centres, (0, whole)))
+        return cls(slice(low, high), (before, behind), start - low + before, end - low + before, inside, centres[inside])
 
 
 def _reach(scale: float) -> int:
@@ -129,42 +128,40 @@ def _reach(scale: float) -> int:
     return int(np.ceil(max(1.0, 1 / scale))) + 1
 
 
-def change_color(image: np.ndarray, *, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+def change_color(picture: Image.Image, *, brightness: float, contrast: float, saturation: float) -> Image.Image:
     """Brightness, contrast about the picture's mean and saturation about each pixel's, times a factor each, in this order.
 
     The three are one affine function of a pixel's colour: Pillow computes it in one pass, in float32, and rounds once.
 
     Args:
-        image: (H, W, 3) uint8.
+        picture: RGB, 8 bits a channel.
         brightness: Factor, as the other two.
         contrast: Of what differs from the mean of all.
         saturation: Of what differs from the mean of the three channels.
-
-    Returns:
-        (H, W, 3) uint8.
     """
     gain = brightness * contrast
     others = gain * (1 - saturation) / 3  # what each channel gives to every other, and to itself
     own = others + gain * saturation
-    # Grey and colours have the same constant part; an integer sum is the same on every machine.
-    constant = (1 - contrast) * brightness * (int(image.sum(dtype=np.uint64)) / image.size)
+    # Grey and colours have the same constant part; an integer sum is the same on every machine. By columns first, in 32 bits.
+    numbers = np.asarray(picture)
+    constant = (1 - contrast) * brightness * (int(numbers.sum(0, dtype=np.uint32).sum()) / numbers.size)
     matrix = (
         own, others, others, constant,
         others, own, others, constant,
         others, others, own, constant,
     )  # fmt: skip
-    return np.asarray(Image.fromarray(image).convert("RGB", matrix))
+    return picture.convert("RGB", matrix)
 
 
-def change_gamma(image: np.ndarray, *, powers: np.ndarray) -> np.ndarray:
+def change_gamma(picture: Image.Image, *, powers: np.ndarray) -> Image.Image:
     """Each channel of a picture, from 0 to 1, to a power; more than 1 darkens.
 
     Args:
-        image: (H, W, 3) uint8.
+        picture: RGB, 8 bits a channel.
         powers: (3,) float, one a channel.
 
     Returns:
-        (H, W, 3) uint8, rounded.
+        The same, rounded.
     """
     table = np.rint(255 * (np.arange(256) / 255) ** powers[:, None])
-    return np.asarray(Image.fromarray(image).point(table.astype(int).ravel().tolist()))
+    return picture.point(table.astype(int).ravel().tolist())

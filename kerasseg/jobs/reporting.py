@@ -57,7 +57,19 @@ def report(
         files.refuse_to_replace([page], command="kerasseg report")
     fixed = page != run.directory.page and not os.access(run.directory.path, os.W_OK)  # an archived run, or a colleague's
     with contextlib.nullcontext() if fixed else locked(run.directory.path):  # nothing trains there meanwhile
-        return _report(run, measure, exports, data_dir, page, log)
+        return _report(run, measure, exports, data_dir, page, _once(log))
+
+
+def _once(log: Log) -> Log:
+    """The data set is loaded by the check, too, and what is said of it is said of both."""
+    said = set[str]()
+
+    def say(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            log(line)
+
+    return say
 
 
 def _report(run: Run, measure: bool, exports: Sequence[str | Path], data_dir: str, output: Path, log: Log) -> Path:

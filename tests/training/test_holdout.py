@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -76,6 +77,12 @@ def test_scores_and_calibration_are_of_the_same_splits(run, tmp_path):
     assert result.returncode == 0, result.stderr
     story = json.loads((tmp_path / "int8.tflite.json").read_text())
     assert sorted(story["calibration"]["names"]) == ["b1", "b2", "b3", "b4"]
+    copy = shutil.copytree(workdir, tmp_path / "copy")
+    for suffix in ("", ".json"):
+        shutil.copy(f"{file}{suffix}", copy / f"int8.tflite{suffix}")
+    said = kerasseg("report", f"--workdir={copy}").stdout
+    assert "scoring Keras and 1 file(s)" in said
+    assert said.count(HELD) == 1  # by the page and by its check
 
 
 def test_other_data_need_not_have_what_was_held_out(run, drives, tmp_path):
