@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 _NOBODY_LISTENS = {errno.EPIPE, errno.EIO}  # a pipe whose reader has ended, a terminal that was closed
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # for the file that it was sent to
 
 
 class _Steady(io.FileIO):
@@ -15,8 +16,10 @@ class _Steady(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _NOBODY_LISTENS:
+            if error.errno not in _NOBODY_LISTENS | _NO_ROOM:
                 raise
+            if error.errno in _NO_ROOM and self.fileno() == 1:
+                print(f"warning: standard output ends here ({error.strerror}); the command goes on", file=sys.stderr)
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())  # for C++, too
             os.close(nowhere)

@@ -206,6 +206,15 @@ def test_what_cannot_be_compared_is_one_line(runs, short_run, tmp_path):
     assert_one_line(_command([runs[0], other], output), "has data set camvid", "has shapes; compare runs on the same data")
     held = _copy(short_run, tmp_path / "held", holdout="^a", seed=5)
     assert_one_line(_command([runs[0], held], output), "has holdout ^a", "has none; compare runs on the same data")
+    elsewhere = {"backbone_weights": "/elsewhere/small.npz"}
+    twice = [
+        _copy(short_run, tmp_path / "here", backbone_weights="/here/small.npz"),
+        _copy(short_run, tmp_path / "e", **elsewhere),
+    ]
+    assert_one_line(_command(twice, output), "have the same settings and seed; give one of them")
+    bare = _copy(runs[0], tmp_path / "bare")
+    (bare / "best.weights.h5").unlink()
+    assert_one_line(_command([bare], output), "has no trained weights (best.weights.h5); finish")
     stale = _copy(runs[0], tmp_path / "stale")
     shutil.copy(stale / "int8.tflite.json", stale / "best.weights.h5")
     assert_one_line(_command([stale], output), "int8.tflite was made from other weights than the best of")

@@ -33,6 +33,18 @@ def test_a_file_and_its_story(short_run, tmp_path, recipe):
         assert report["calibration"] is None
 
 
+def test_of_an_unfinished_run_file_and_scores_say_so(short_run, tmp_path):
+    run = shutil.copytree(short_run, tmp_path / "run")
+    stored = files.read_json(run / "config.json")
+    done = stored["config"]["epochs"]
+    stored["config"]["epochs"] += 5
+    files.write_json(run / "config.json", stored)
+    said = f"Not finished: epoch {done} of {done + 5} is done."
+    for verb in (("convert", "--recipe=float32"), ("evaluate",)):
+        assert said in kerasseg(*verb, f"--workdir={run}").stdout
+    assert said in (run / "float32.tflite.md").read_text(encoding="utf-8")
+
+
 def test_int16_activations_run_in_every_engine(short_run, tmp_path):
     output, of_run = tmp_path / "m.tflite", f"--workdir={short_run}"
     result = kerasseg("convert", of_run, "--recipe=int16x8", f"--output={output}", "--calibration_examples=4")

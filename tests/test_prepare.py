@@ -162,6 +162,8 @@ DAMAGED = [
     ("index", lambda at: None, "--format=yolo", "unknown format 'yolo'; known are coco, labelme"),
     ("index", lambda at: None, "--classes=box,car", "--classes names 'car', the export has background, box, lid"),
     ("index", lambda at: None, "--merge=box", "--merge=box is no group"),
+    ("index", lambda at: None, "--merge=box:lid,thing:box", "--merge makes classes box and makes another class of what is"),
+    ("index", lambda at: None, "--merge=thing:box,other:box", "--merge puts box into thing and into other; write it once"),
     ("index", lambda at: None, "--ignore=box --classes=box,lid", "box is in --classes and in --ignore"),
     ("index", lambda at: None, "--ignore=box,lid", "names 1 classes"),
     ("index", lambda at: None, "--val_fraction=1", "leave nothing to train on"),

@@ -30,6 +30,17 @@ def test_a_reader_that_leaves_ends_nothing():
     assert process.wait() == 3
 
 
+def test_a_log_without_room_is_said_and_ends_nothing():
+    program = STEADY + "import sys; print('line', flush=True); print('more', flush=True); sys.exit(3)"
+    with open("/dev/full", "w") as full:
+        both = [
+            subprocess.run([sys.executable, "-c", program], stdout=full, stderr=stderr, text=True, check=False)
+            for stderr in (subprocess.PIPE, full)
+        ]
+    assert [one.returncode for one in both] == [3, 3]
+    assert both[0].stderr == "warning: standard output ends here (No space left on device); the command goes on\n"
+
+
 def test_help_ends_quietly_where_nobody_reads():
     process = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m kerasseg train --help | true; {sys.executable} -m kerasseg --help | true"],

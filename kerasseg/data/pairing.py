@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def pairs(image_dir: Path, label_dir: Path, *, listed: Path | None = None, names
             raise DataError(
                 f"{listed} names {named(lost)}, and nothing in {image_dir} is called so; mend the list", kind="pairs"
             )
-        twice = sorted({name for name in wanted if wanted.count(name) > 1}) if len(set(wanted)) < len(wanted) else []
+        twice = sorted(name for name, count in Counter(wanted).items() if count > 1)
         if twice:
             raise DataError(f"{listed} names {named(twice)} more than once; mend the list", kind="pairs")
     for kind, there, missing, folder in (

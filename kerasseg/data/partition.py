@@ -49,7 +49,7 @@ def partition(
         if not fraction:
             continue
         target = max(1, round(fraction * total))
-        taken = _nearest({group: len(groups[group]) for group in order}, target)
+        taken = set(_nearest({group: len(groups[group]) for group in order}, target))
         order = [group for group in order if group not in taken]
         for group in taken:
             for i in groups[group]:
@@ -77,7 +77,8 @@ def _nearest(sizes: Mapping[str, int], target: int) -> list[str]:
         if count + size <= target:
             taken.append(group)
             count += size
-    others = [group for group in sizes if group not in taken]
+    fitting = set(taken)
+    others = [group for group in sizes if group not in fitting]
     last = min(others, key=lambda group: sizes[group], default=None)
     if last is not None and (not taken or count + sizes[last] - target < target - count):
         taken.append(last)

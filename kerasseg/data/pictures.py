@@ -95,9 +95,7 @@ def read_image(path: Source) -> np.ndarray:
         InputError: no such file, a corrupt one, 16 bits, a used alpha channel, another colour space, or several frames.
     """
     with _opened(path) as (picture, stored):
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format != "MPO":  # a camera's JPEG with a preview behind it
-            raise DataError(f"{path} is animated or has several pages, {frames} frames; save one of them", kind="unreadable")
+        _refuse_frames(picture, path)
         picture = _without_alpha(turned(picture, stored.turn), path)
         if picture.mode not in ("RGB", "L", "P", "1"):
             raise DataError(
@@ -117,9 +115,12 @@ def read_labels(path: Source) -> np.ndarray:
         InputError: no such file, a corrupt one, colours where indices belong, or values that 8 bits do not hold.
     """
     with _opened(path) as (picture, stored):
+        _refuse_frames(picture, path)
         if picture.format in _LOSSY and not stored.lossless:
             raise DataError(f"{path} is a {picture.format}, which changes class ids; save labels as PNG", kind="unreadable")
         picture = turned(picture, stored.turn)
+        if picture.mode == "F":
+            raise DataError(f"{path} has floats; labels must be whole class ids: save it as a PNG of 8 bits", kind="unreadable")
         if stored.bits > 8 and picture.mode not in _WIDE:  # of which Pillow would keep the upper half without a word
             raise DataError(
                 f"{path} has {stored.bits} bits in each of several channels; labels must be class ids, one channel (grey or "
@@ -139,9 +140,19 @@ def read_labels(path: Source) -> np.ndarray:
             )
         if picture.mode == "L" and stored.bits in (2, 4):
             values = values // (255 // (2**stored.bits - 1))  # Pillow spreads them over 0..255
-        if values.size and int(values.max()) > IGNORE_LABEL:
-            raise DataError(f"{path} has class ids up to {values.max()}; accepted are 0..{IGNORE_LABEL}", kind="ids")
+        if values.size and not 0 <= int(values.min()) <= int(values.max()) <= IGNORE_LABEL:
+            raise DataError(
+                f"{path} has class ids {values.min()} to {values.max()}; accepted are 0..{IGNORE_LABEL}, of which "
+                f"{IGNORE_LABEL} is unlabelled",
+                kind="ids",
+            )
         return values.astype(np.uint8)
+
+
+def _refuse_frames(picture: Image.Image, path: Source) -> None:
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":  # a camera's JPEG with a preview behind it
+        raise DataError(f"{path} is animated or has several pages, {frames} frames; save one of them", kind="unreadable")
 
 
 def size_of(path: Source) -> tuple[int, int]:

@@ -57,7 +57,16 @@ def relabeling(
         if not colon or not target.strip() or not parts.strip():
             raise InputError(f"--merge={group} is no group; write one such as car:truck+bus")
         for part in parts.split("+"):
-            into[_known(part.strip(), names, "--merge")] = target.strip()
+            name = _known(part.strip(), names, "--merge")
+            if into[name] not in (name, target.strip()):
+                raise InputError(f"--merge puts {name} into {into[name]} and into {target.strip()}; write it once")
+            into[name] = target.strip()
+    chained = sorted(target for target in set(into.values()) if into.get(target, target) != target)
+    if chained:
+        raise InputError(
+            f"--merge makes classes {', '.join(chained)} and makes another class of what is called so; write one group of all, "
+            "or another name"
+        )
     merged = list(dict.fromkeys(into[name] for name in names))
     left_out = {_known(name, merged, "--ignore") for name in ignore}
     kept = [_known(name, merged, "--classes") for name in classes] or [name for name in merged if name not in left_out]

@@ -26,7 +26,7 @@ def choose_covering(pixels: np.ndarray, *, count: int, seed: int) -> list[int]:
     """As `choose`, but each next picture brings the most of the class that the chosen have least of, among 16 drawn.
 
     Args:
-        pixels: (examples, classes) labelled pixels.
+        pixels: (examples, classes) labelled pixels. Those of which nobody looked at any are drawn where the others are too few.
         count: How many.
         seed: Decides what is drawn.
     """
@@ -34,9 +34,11 @@ def choose_covering(pixels: np.ndarray, *, count: int, seed: int) -> list[int]:
     rng = np.random.default_rng(seed)
     present = pixels[:, pixels.sum(0) > 0]
     shares = present / present.sum(0)
+    known = np.flatnonzero(pixels.any(1))
+    pool = known if len(known) >= count else np.arange(len(pixels))
     chosen: list[int] = []
     while len(chosen) < count:
-        left = np.setdiff1d(np.arange(len(pixels)), chosen)
+        left = np.setdiff1d(pool, chosen)
         drawn = rng.choice(left, min(16, len(left)), replace=False)
         rarest = np.argmin(shares[chosen].sum(0))
         chosen.append(int(drawn[np.argmax(shares[drawn, rarest])]))

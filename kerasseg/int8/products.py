@@ -3,8 +3,10 @@
 A MUL's multiplier is the product of its inputs' scales over its output's, to 31 bits. LiteRT forms it in float32
 (tensorflow/lite/kernels/mul.cc), TFLite Micro in double (tensorflow/lite/micro/kernels/mul_common.cc); where both are apart, so
 are numbers on the edge between two steps. One output scale in some hundred gives the same in both, unless the product of the
-inputs' scales is rounded by much: then an input's scale is moved first. Biases of convolutions that take a moved tensor are
-brought to its new steps.
+inputs' scales is rounded by much: then an input's scale is moved first.
+
+Biases are rounded here, by one rule: the nearest whole step, in float32. TFLite's quantizer multiplies by the inverse of the
+step instead and rounds halves up: one bias in some two hundred is another, and training for int8 would have to know both.
 """
 
 import numpy as np
@@ -24,8 +26,8 @@ def agreeing(content: bytes, *, floating: bytes = b"") -> bytes:
 
     Args:
         content: The file.
-        floating: The float32 file that it was made from, so that biases are rounded once; without it those of the file are
-            rounded again.
+        floating: The float32 file that it was made from, whose biases are rounded; without it those of the file are rounded
+            again where they get other steps.
     """
     graph = Graph(content)
     products = [one for one in graph.operators if one.name == "MUL" and _may_be_apart(graph, one)]
@@ -37,13 +39,14 @@ def agreeing(content: bytes, *, floating: bytes = b"") -> bytes:
         if not apart:
             break
     moved = {tensor for tensor, scales in enumerate(before) if (graph.scales(tensor) != scales).any()}
-    if not moved:
-        return content
-    surgery.unshare(graph)
     biases = _biases(Graph(floating)) if floating else {}
+    if not moved and not biases:
+        return content
+    surgery.unshare(graph, kinds=CONVOLUTIONS)
     for operator in Graph.of(graph.model).operators:
-        if operator.name in CONVOLUTIONS and operator.inputs[0] in moved and len(operator.inputs) > 2:
-            _rescale_bias(graph, operator, biases.get(graph.name(operator.outputs[0])))
+        real = biases.get(graph.name(operator.outputs[0]))
+        if operator.name in CONVOLUTIONS and len(operator.inputs) > 2 and (real is not None or operator.inputs[0] in moved):
+            _round_bias(graph, operator, real)
     return graph.content()
 
 
@@ -86,15 +89,17 @@ def _biases(graph: Graph) -> dict[str, np.ndarray]:
     return {name: bias for name, bias in found if bias is not None}
 
 
-def _rescale_bias(graph: Graph, operator: Operator, real: np.ndarray | None) -> None:
-    """Gives a convolution's bias the steps of its input and kernel as they are now."""
+def _round_bias(graph: Graph, operator: Operator, real: np.ndarray | None) -> None:
+    """Gives a convolution's bias whole steps of its input and kernel as they are now."""
     source, kernel, bias = operator.inputs[:3]
     values = graph.constant(bias)
-    if values is None:
+    if values is None or not len(graph.scales(bias)):
         return
     new = (graph.scales(source) * graph.scales(kernel)).astype(np.float32)
     steps = np.rint((values * graph.scales(bias).astype(np.float64) if real is None else real) / new)
-    graph.model.buffers[graph.tensors[bias].buffer].data = np.frombuffer(steps.astype(values.dtype).tobytes(), np.uint8)
+    limit = np.iinfo(values.dtype).max  # a kernel of zeros has next to no step
+    whole = np.clip(steps.astype(np.float64), -limit, limit).astype(values.dtype)
+    graph.model.buffers[graph.tensors[bias].buffer].data = np.frombuffer(whole.tobytes(), np.uint8)
     graph.tensors[bias].quantization.scale = new
 
 

@@ -61,6 +61,8 @@ def convert(
         log(f"{', '.join(idle)}: of no use for {settings.recipe}, which {does} nothing")
     run = open_run(workdir)
     model, weights_sha256 = trained.load_hashed(run)
+    if state := journal.unfinished(run):
+        log(f"{run.directory.path}: {state} Its best weights so far are taken")
     _refuse_unknown_layers(settings.float_layers, model)
     path = Path(output or run.directory.path / f"{settings.recipe}.tflite")
     _refuse_to_replace(path)
@@ -125,6 +127,7 @@ def _card(run: Run, found: Sidecar, loaded: interpreter.LoadedModel) -> str:
         recipe=found.recipe,
         about=recipes.get_recipe(found.recipe).about,
         command=journal.train_command(run, for_others=True),
+        state=journal.unfinished(run),
         coarse=loaded.output.shape[1:3] != loaded.size,
         scores=best.scores if best else None,
     )

@@ -11,7 +11,7 @@ from kerasseg.run.directory import open_run, refuse_as_output
 from kerasseg.run.provenance import provenance
 from kerasseg.score.evaluation import evaluate as score
 from kerasseg.score.metrics import Scores
-from kerasseg.training import backends
+from kerasseg.training import backends, journal
 
 EXAMPLES = 6  # on the sheet
 
@@ -51,6 +51,8 @@ def evaluate(
     together = backends.scored_together(run.eval_size, run.num_classes, pictures=len(examples))
     predict = trained.predictor(trained.load_trained(run, batch_size=together))
     log(f"evaluating {run.config.model} on {len(examples)} pictures of {dataset.name} {split}")
+    if state := journal.unfinished(run):
+        log(f"{run.directory.path}: {state} Its best weights so far are taken")
     show = terminal.bar("pictures")
     scores = score(predict, examples, class_names=run.class_names, size=run.eval_size, together=together, show=show)
     report = {

@@ -24,8 +24,10 @@ class Finished:
 
     @property
     def key(self) -> str:
-        """Equal for runs that share a row."""
-        return repr({k: v for k, v in config.to_json(self.run.config).items() if k not in APART})
+        """Equal for runs that share a row, wherever their teacher and their backbone's weights lay."""
+        of = self.run.config
+        settings = config.to_json(of) | {"backbone_weights": Path(of.backbone_weights).name, "teacher": self.run.teacher}
+        return repr({name: value for name, value in settings.items() if name not in APART})
 
     @property
     def backend(self) -> str:

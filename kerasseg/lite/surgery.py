@@ -1,7 +1,7 @@
 """A .tflite graph taken apart: new tensors and operators, and the graph that they make."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -128,11 +128,19 @@ def _is_computed(graph: Graph, tensor: int) -> bool:
     return data is None or not len(data)
 
 
-def unshare(graph: Graph) -> None:
-    """Gives every operator constants of its own in the graph's model, so that what becomes of one is no other's."""
+def unshare(graph: Graph, *, kinds: Collection[str] = ()) -> None:
+    """Gives operators constants of their own in the graph's model, so that what becomes of one is no other's.
+
+    Args:
+        graph: The file.
+        kinds: Which operators, such as CONV_2D; all without it. What the others share they go on sharing.
+    """
     main = graph.model.subgraphs[0]
-    seen: set[int] = set()
-    for operator in main.operators:
+    others = [one for one in graph.operators if kinds and one.name not in kinds]
+    seen = {main.tensors[tensor].buffer for one in others for tensor in one.inputs if graph.constant(tensor) is not None}
+    for operator, parsed in zip(main.operators, graph.operators, strict=True):
+        if kinds and parsed.name not in kinds:
+            continue
         inputs = list(map(int, operator.inputs))
         for i, tensor in enumerate(inputs):
             if graph.constant(tensor) is None:

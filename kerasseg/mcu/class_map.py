@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasseg.data.labels import palette
 from kerasseg.lite.flatbuffer import Graph
+from kerasseg.logits import MOST_CLASSES
 from kerasseg.mcu.cpp import numbers, quoted
 from kerasseg.mcu.frames import Frame, nearest
 
@@ -25,14 +26,15 @@ class Logits:
 
 
 def logits_of(graph: Graph) -> Logits | None:
-    """What a file that takes one picture gives, where that is logits in int8; else None."""
+    """What a file that takes one picture gives, where that is int8 logits of as many classes as ids of a byte have room for."""
     ends = (*graph.model.subgraphs[0].inputs, *graph.model.subgraphs[0].outputs)
     shapes = [graph.shape(int(tensor)) for tensor in ends]
     if len(shapes) != 2 or any(len(shape) != 4 for shape in shapes) or graph.dtype(int(ends[1])) != np.int8:
         return None
     (_, height, width, _), (_, rows, columns, classes) = shapes
     stride = height // rows
-    return Logits(classes, stride) if (stride * rows, stride * columns) == (height, width) and classes > 1 else None
+    fits = (stride * rows, stride * columns) == (height, width) and 1 < classes <= MOST_CLASSES
+    return Logits(classes, stride) if fits else None
 
 
 def class_ids(logits: np.ndarray, *, stride: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasseg.errors import InputError
 from kerasseg.lite.flatbuffer import Graph
+from kerasseg.logits import MOST_CLASSES
 from kerasseg.mcu import class_map, ethos, frames, names, operators, project_files, speed, vectors
 from kerasseg.mcu.cpp import commented, octets, template
 from kerasseg.mcu.scratch import cmsis_nn_scratch, round_up
@@ -194,7 +195,13 @@ def _npu(npu: ethos.Estimate | None) -> str:
 def _no_classes(graph: Graph) -> str:
     """Why there is no class_map.h, where another conversion of the file would have one."""
     (output, *others) = map(int, graph.model.subgraphs[0].outputs)
-    if others or len(graph.shape(output)) != 4 or graph.dtype(output) != np.uint8:
+    if others or len(graph.shape(output)) != 4:
+        return ""
+    if graph.shape(output)[3] > MOST_CLASSES:
+        return (
+            f"There is no class_map.h, whose ids are bytes: it takes {MOST_CLASSES} classes at most, and 255 is unlabelled.\n\n"
+        )
+    if graph.dtype(output) != np.uint8:
         return ""
     return "There is no class_map.h, which takes int8 logits: `kerasseg convert --io_type=int8` writes such a file.\n\n"
 

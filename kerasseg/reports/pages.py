@@ -90,7 +90,14 @@ def compare(report: Mapping[str, Any], *, tradeoffs: str, classes: str, pictures
 
 
 def card(
-    file: Mapping[str, Any], *, recipe: str, about: str, command: str, coarse: bool, scores: Mapping[str, Any] | None
+    file: Mapping[str, Any],
+    *,
+    recipe: str,
+    about: str,
+    command: str,
+    state: str,
+    coarse: bool,
+    scores: Mapping[str, Any] | None,
 ) -> str:
     """A model card in Markdown.
 
@@ -99,10 +106,14 @@ def card(
         recipe: What the file is, for people: "int8".
         about: How that recipe makes it.
         command: That trained the run.
+        state: What is to be said of a training that has not come to its end.
         coarse: Whether the logits are coarser than the input.
         scores: `Scores.to_json()` of the Keras model on val; None where nobody knows.
     """
-    values = {"file": file, "recipe": recipe, "about": about, "command": f"`{command}`", "coarse": coarse, "scores": scores}
+    values = {
+        "file": file, "recipe": recipe, "about": about, "command": f"`{command}`", "state": state, "coarse": coarse,
+        "scores": scores,
+    }  # fmt: skip
     return _render("card.md.jinja", html=False, **values)
 
 

@@ -42,6 +42,19 @@ class RunDir:
     def best_weights(self) -> Path:
         return self.path / "best.weights.h5"
 
+    def learned(self) -> Path:
+        """`best_weights`, where there are some.
+
+        Raises:
+            InputError: there are none yet.
+        """
+        if not self.best_weights.exists():
+            raise InputError(
+                f"{self.path} has no trained weights ({self.best_weights.name}); "
+                f"finish `kerasseg train --workdir={self.path} ...` first"
+            )
+        return self.best_weights
+
     @property
     def last_weights(self) -> Path:
         return self.path / "last.weights.h5"

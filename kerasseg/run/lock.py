@@ -46,6 +46,8 @@ def locked(folder: Path, *, otherwise: str = ", or give another --workdir") -> I
             _sign(file, folder)
             yield
         finally:
+            if not fcntl:
+                file.close()  # Windows removes no open file
             path.unlink(missing_ok=True)
             for parent in made:
                 with contextlib.suppress(OSError):  # something lies there now

@@ -47,11 +47,13 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout this file lies in, with -dirty where files differ; None in an installed package."""
+    """The commit of the checkout this file lies in, with -dirty where files differ; None where it is none, or without git."""
     root = Path(__file__).resolve().parent.parent.parent
     if not (root / ".git").exists():
         return None
-    described = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
-    )
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return None
     return described.stdout.strip() or None

@@ -98,7 +98,7 @@ def hold_against(tflite: Path, run: Run | None) -> Sidecar | None:
 
     Raises:
         InputError: there is no such file, it is not the one that its JSON speaks of, or it was made from other weights than the
-            run's best.
+            run's best, or the run has none.
     """
     if not tflite.is_file():
         raise InputError(f"no file {tflite}; check the path")
@@ -111,7 +111,7 @@ def hold_against(tflite: Path, run: Run | None) -> Sidecar | None:
         )
     if run is None:
         return found
-    if found.weights_sha256 != files.sha256(run.directory.best_weights):
+    if found.weights_sha256 != files.sha256(run.directory.learned()):
         raise InputError(
             f"{tflite} was made from other weights than the best of {run.directory.path}; "
             "convert it again, or give the --workdir it came from"

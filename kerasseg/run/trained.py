@@ -31,17 +31,12 @@ def load_trained(
     Raises:
         InputError: the directory has no weights, or they are of another model.
     """
-    directory = run.directory
-    if not directory.best_weights.exists():
-        raise InputError(
-            f"{directory.path} has no trained weights ({directory.best_weights.name}); "
-            f"finish `kerasseg train --workdir={directory.path} ...` first"
-        )
+    weights = run.directory.learned()
     model = build_model(
         run.spec, size=size or run.eval_size, num_classes=run.num_classes, batch_size=batch_size,
         bn_momentum=run.config.bn_momentum, precision=precision,
     )  # fmt: skip
-    load_weights(model, directory.best_weights)
+    load_weights(model, weights)
     return model
 
 

@@ -27,14 +27,18 @@ class EpochBar(keras.callbacks.ProgbarLogger):
 
 
 class FirstStep(keras.callbacks.Callback):
-    """Says that the step is being compiled, and how long it took until the first one was done."""
+    """Says that the step is being compiled, and how long it took until the first one was done.
+
+    Attributes:
+        seconds: That it took; 0 before.
+    """
 
     async_safe = True
 
     def __init__(self, log: Callable[[str], None]):
         super().__init__()
         self.log = log
-        self.start = 0.0
+        self.start = self.seconds = 0.0
 
     def on_train_batch_begin(self, batch, logs=None):
         if not self.start:
@@ -43,7 +47,8 @@ class FirstStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if self.start >= 0:
-            self.log(f"first step after {time.perf_counter() - self.start:.1f} s")
+            self.seconds = time.perf_counter() - self.start
+            self.log(f"first step after {self.seconds:.1f} s")
             self.start = -1.0
 
 

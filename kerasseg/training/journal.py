@@ -90,6 +90,13 @@ def samples(run: Run, split: Split, predict: Predict, by_picture: Mapping[str, f
     return found
 
 
+def unfinished(run: Run) -> str:
+    """A sentence about a run that has not come to its end; empty of one that has."""
+    history = _history(run)
+    done = int(history[-1]["epoch"] or 0) if history else 0
+    return "" if done >= run.config.epochs else f"Not finished: epoch {done} of {run.config.epochs} is done."
+
+
 def story(
     run: Run, *, best: Evaluation | None, shown: Sequence[Sample] = (), about: Mapping[str, Any], **more: Any
 ) -> RunStory:
@@ -103,7 +110,6 @@ def story(
         more: Further attributes of the story.
     """
     history = _history(run)
-    done = int(history[-1]["epoch"] or 0) if history else 0
     data = _data(run)
     facts = {}
     if best:
@@ -119,7 +125,7 @@ def story(
     commit = f"; commit {about['commit']}" if about["commit"] else ""
     told: dict[str, Any] = {
         "commands": [train_command(run)],
-        "state": "" if done >= run.config.epochs else f"Not finished: epoch {done} of {run.config.epochs} is done.",
+        "state": unfinished(run),
         "rule": f"The {EACH} pictures of val with the lowest, the median and the highest mean IoU of their own classes.",
     }
     return RunStory(

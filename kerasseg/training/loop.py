@@ -117,14 +117,15 @@ class _Training:
     def run_epochs(self) -> Scores:
         config = self.config
         self._begin()
-        pace = Pace(images=self.steps * config.batch_size, epochs=config.epochs)
+        pace = Pace(batch_size=config.batch_size, steps=self.steps, epochs=config.epochs)
         for epoch in range(self.record.progress.epoch, config.epochs):
             start = time.perf_counter()
             self.watch.start()
             row: dict = {"epoch": epoch + 1, **self._fit(epoch), "backend": backends.made_with()["backend"]}
             row["learning_rate"] = float(self.schedule((epoch + 1) * self.steps - 1))  # of its last step
             row["seconds"] = time.perf_counter() - start  # without the evaluation
-            self.log(pace.line(epoch + 1, seconds=row["seconds"], waited=self.watch.waited))
+            timed = {"seconds": row["seconds"], "waited": self.watch.waited, "first_step": self.first_step.seconds}
+            self.log(pace.line(epoch + 1, **timed))
             with hosts.together(f"the evaluation after epoch {epoch + 1}"), hosts.alone():
                 if hosts.is_first():
                     self._finish(row)

@@ -69,23 +69,27 @@ class InputWatch:
 class Pace:
     """Says after each epoch how fast it was and when the last will be done."""
 
-    def __init__(self, *, images: int, epochs: int):
-        """Takes the images of an epoch and the number of all epochs."""
-        self.images, self.epochs = images, epochs
+    def __init__(self, *, batch_size: int, steps: int, epochs: int):
+        """Takes the images of a step, the steps of an epoch and the number of all epochs."""
+        self.batch_size, self.steps, self.epochs = batch_size, steps, epochs
         self._since, self._passed = time.perf_counter(), list[float]()
 
-    def line(self, epoch: int, *, seconds: float, waited: float) -> str:
+    def line(self, epoch: int, *, seconds: float, waited: float, first_step: float = 0.0) -> str:
         """One line of text.
 
         Args:
             epoch: That has ended, from 1.
             seconds: Of its steps.
             waited: Seconds of these in which there was no batch.
+            first_step: Seconds of the very first step, which is compiled: those of the first epoch are told without it, where
+                it has others.
         """
-        now = time.perf_counter()
-        self._passed.append(now - self._since)
-        self._since = now
-        steady = self._passed[1:] or self._passed  # in the first a step is compiled; from the second on evaluations count, too
+        now, steps, share = time.perf_counter(), self.steps, waited / seconds
+        passed, self._since = now - self._since, now
+        if not self._passed and steps > 1:
+            seconds, passed, steps = seconds - first_step, passed - first_step, steps - 1
+        self._passed.append(passed)
+        steady = self._passed[1:] or self._passed  # from the second on evaluations count, too
         left = sum(steady) / len(steady) * (self.epochs - epoch)
-        speed = f"{self.images / seconds:.1f} images/s, {100 * waited / seconds:.0f} % waiting for input"
+        speed = f"{steps * self.batch_size / seconds:.1f} images/s, {100 * share:.0f} % waiting for input"
         return f"epoch {epoch}/{self.epochs}: {speed}" + (f", {duration(left)} left" if epoch < self.epochs else "")

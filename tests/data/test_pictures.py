@@ -135,7 +135,9 @@ def test_labels_of_16_bits_three_equal_channels_tiff_and_lossless_webp_are_read(
 def test_labels_that_would_be_misread_are_refused(tmp_path):
     for name, pixels, words in (
         ("rgb.png", RGB, "is a RGB picture, labels must be class ids, one channel"),
-        ("deep.png", np.array([[0, 256]], np.uint16), r"has class ids up to 256; accepted are 0\.\.255"),
+        ("deep.png", np.array([[0, 256]], np.uint16), r"has class ids 0 to 256; accepted are 0\.\.255"),
+        ("negative.tif", np.array([[0, -255]], np.int32), r"has class ids -255 to 0; accepted are 0\.\.255"),
+        ("floats.tif", np.array([[0, 1]], np.float32), r"has floats; labels must be whole class ids"),
         ("clear.png", _opaque(RGB, 0), "is a RGBA picture with a used alpha channel"),
         ("a.jpg", RGB[..., 0], "is a JPEG, which changes class ids; save labels as PNG"),
         ("a.webp", RGB, "is a WEBP, which changes class ids; save labels as PNG"),
@@ -143,6 +145,14 @@ def test_labels_that_would_be_misread_are_refused(tmp_path):
         path = write_picture(tmp_path / name, pixels)
         with pytest.raises(ValueError, match=f"{name} {words}"):
             pictures.read_labels(path)
+
+
+@pytest.mark.parametrize("read", [pictures.read_image, pictures.read_labels])
+def test_of_several_frames_none_is_taken(tmp_path, read):
+    frames = [Image.fromarray(np.full((4, 6), i, np.uint8)) for i in range(2)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=r"a.tif is animated or has several pages, 2 frames; save one of them"):
+        read(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

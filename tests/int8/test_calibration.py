@@ -35,3 +35,10 @@ def test_covering_brings_rare_classes():
         assert chosen == calibration.choose_covering(pixels, count=2, seed=seed)
     with pytest.raises(ValueError, match="11 calibration examples asked"):
         calibration.choose_covering(pixels, count=11, seed=0)
+
+
+def test_covering_draws_among_pictures_that_were_looked_at():
+    pixels = np.zeros((1000, 2), int)
+    pixels[::100] = 5, 1
+    assert calibration.choose_covering(pixels, count=10, seed=0) == list(range(0, 1000, 100))
+    assert len(calibration.choose_covering(pixels, count=11, seed=0)) == 11  # too few of them

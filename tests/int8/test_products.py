@@ -76,6 +76,34 @@ def test_a_picture_stays_on_its_steps_and_biases_follow_their_inputs():
     assert stale
 
 
+def test_every_bias_is_the_nearest_step():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((4, 4, 3), batch_size=1)
+    model = keras.Model(
+        image, keras.layers.Conv2D(1000, 1, bias_initializer=keras.initializers.RandomNormal(stddev=3.0))(image)
+    )
+    floating = converter.convert(model, recipe="float32")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    found = ranges.measure(floating, calibration.representative(iter(pictures)))
+    graph = Graph(products.agreeing(quantization.with_ranges(floating, found), floating=floating))
+    (operator,) = (one for one in graph.operators if one.name == "CONV_2D")
+    real, bias = model.layers[-1].bias.numpy(), operator.inputs[2]
+    np.testing.assert_array_equal(graph.constant(bias), np.rint(real / graph.scales(bias)))
+
+
+def test_what_other_operators_share_stays_shared():
+    content = _rescaled()
+    graph = Graph(content)
+    before = len(graph.tensors)
+    surgery.unshare(graph, kinds=("CONV_2D",))
+    assert len(graph.tensors) == before
+    convolutions = [one for one in graph.operators if one.name == "CONV_2D"]
+    for one in graph.model.subgraphs[0].operators[-1:]:  # the last has the bias of the first now, and so has a product
+        one.inputs = np.array([*one.inputs[:2], convolutions[0].inputs[2]], np.int32)
+    surgery.unshare(graph, kinds=("CONV_2D",))
+    assert len({int(one.inputs[2]) for one in graph.model.subgraphs[0].operators if len(one.inputs) == 3}) == len(convolutions)
+
+
 def test_operators_with_one_bias_get_one_each():
     content = _rescaled()
     graph = Graph(content)

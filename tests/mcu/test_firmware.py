@@ -308,6 +308,16 @@ def test_a_model_that_does_not_segment_has_no_class_map():
         assert ("model_input.h" in texts) == (content is net)
 
 
+def test_more_classes_than_a_byte_holds_have_no_class_map():
+    for count, fits in ((254, True), (255, False), (300, False)):
+        content = int8(network(keras.layers.Conv2D(count, 1)))
+        (logits,) = (graph.shape(int(end)) for graph in [Graph(content)] for end in graph.model.subgraphs[0].outputs)
+        vector = vectors.Vector("noise", (), (np.zeros(logits, np.int8),))
+        texts = firmware.sources(content, file="f", sha256="", request=firmware.Request(), room=MEMORY, vector=vector)
+        assert ("model_class_map.h" in texts) == fits
+        assert ("it takes 254 classes at most" in texts["README.md"]) != fits
+
+
 def test_a_model_with_uint8_ends_says_what_would_have_a_class_map(content):
     for given, dtype, hint in ((retyping.with_uint8(content), np.uint8, True), (content, np.int8, False)):
         vector = vectors.Vector("noise", (), (np.zeros((1, 16, 16, 4), dtype),))

@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,26 @@ def test_a_dead_process_lets_go(tmp_path):
     with locked(folder):
         assert (folder / "lock").read_text() == f"{os.getpid()}\n"
     assert list(folder.iterdir()) == []
+
+
+def test_without_posix_locks_no_open_file_is_removed(tmp_path, monkeypatch):
+    """As Windows wants it."""
+    opened = []
+
+    def opens(path, mode):
+        opened.append(open(path, mode))  # noqa: SIM115
+        return opened[0]
+
+    def unlink(path, **_):
+        assert opened[0].closed
+        os.unlink(path)
+
+    monkeypatch.setattr("kerasseg.run.lock.fcntl", None)
+    monkeypatch.setattr(Path, "open", opens)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with locked(tmp_path / "run"):
+        assert (tmp_path / "run" / "lock").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_lock(tmp_path, monkeypatch):

@@ -17,6 +17,11 @@ def test_the_processor_is_named_with_what_it_computes_int8_with():
         assert {one for one in INSTRUCTIONS if one in has} == {one for one in INSTRUCTIONS if one in re.split(r",? ", name)}
 
 
+def test_without_git_there_is_no_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert provenance()["commit"] is None
+
+
 def test_a_number_says_which_commit_it_is_of():
     if not (REPOSITORY / ".git").exists():
         pytest.skip("this is no checkout: there is no commit to name")

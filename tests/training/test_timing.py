@@ -47,13 +47,17 @@ def test_the_step_is_kerass_own():
 
 
 def test_the_line_after_an_epoch(monkeypatch):
-    """The second of four epochs: 40 images in 10 s are 4.0 a second, 2.5 of 10 s are 25 %; two more of 20 s."""
+    """Of four epochs of five steps: without 18 s of the first step, 32 images in 2 s, and three more of 12 s; then as it is."""
     clock = iter([100.0, 130.0, 150.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    pace = Pace(images=40, epochs=4)
-    assert pace.line(1, seconds=10.0, waited=0.0).endswith("1 min 30 s left")  # with what the first takes to compile
-    assert pace.line(2, seconds=10.0, waited=2.5) == "epoch 2/4: 4.0 images/s, 25 % waiting for input, 40 s left"
+    pace = Pace(batch_size=8, steps=5, epochs=4)
+    first = pace.line(1, seconds=20.0, waited=1.0, first_step=18.0)
+    assert first == "epoch 1/4: 16.0 images/s, 5 % waiting for input, 36 s left"
+    assert (
+        pace.line(2, seconds=10.0, waited=2.5, first_step=18.0) == "epoch 2/4: 4.0 images/s, 25 % waiting for input, 40 s left"
+    )
 
 
 def test_the_last_epoch_has_nothing_left():
-    assert Pace(images=40, epochs=1).line(1, seconds=10.0, waited=0.0) == "epoch 1/1: 4.0 images/s, 0 % waiting for input"
+    pace = Pace(batch_size=40, steps=1, epochs=1)  # of the first step alone
+    assert pace.line(1, seconds=10.0, waited=0.0, first_step=9.0) == "epoch 1/1: 4.0 images/s, 0 % waiting for input"

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from kerasseg.errors import InputError
 from kerasseg.int8 import folding
-from kerasseg.int8.twin.quantizers import Config, Grid, Requantize, Snap, Sum, integers, kernel_step
+from kerasseg.int8.twin.quantizers import Config, Grid, Pool, Requantize, Snap, Sum, integers, kernel_step
 from kerasseg.logits import class_ids
 from kerasseg.models import graph
 from kerasseg.quiet import quiet
@@ -123,7 +123,9 @@ def _arithmetic(
         return whole, Config(Requantize(grid, lambda: steps[0] * steps[1] / grid.step))
     if grid and isinstance(layer, keras.layers.Resizing):  # of whole steps by powers of 2: one in 64 is a half, which goes up
         return integers(tensors[0], steps[0]), Config(Sum(grid))
-    if grid and isinstance(layer, (keras.layers.GlobalAveragePooling2D, keras.layers.AveragePooling2D)):
+    if grid and isinstance(layer, keras.layers.AveragePooling2D):
+        return integers(tensors[0], steps[0]), Config(Pool(grid))
+    if grid and isinstance(layer, keras.layers.GlobalAveragePooling2D):
         return integers(tensors[0], steps[0]), Config(Requantize(grid, lambda: steps[0] / grid.step))
     return tensors if len(tensors) > 1 else tensors[0], Config(Snap(grid) if grid else None)
 

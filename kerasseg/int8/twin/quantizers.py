@@ -84,6 +84,20 @@ class Sum(Quantizer):
         return _requantize(_straight_through(inputs, tf.floor(inputs + 0.5)), self.grid)
 
 
+class Pool(Quantizer):
+    """The mean of steps in float64, rounded half away from zero as they are stored: LiteRT's AVERAGE_POOL_2D."""
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        zero_point = -128 - self.grid.lowest
+        inputs = tf.cast(inputs, tf.float64)
+        stored = inputs + zero_point
+        rounded = tf.sign(stored) * tf.floor(tf.abs(stored) + 0.5)
+        return _requantize(_straight_through(inputs, rounded - zero_point), self.grid)
+
+
 class Kernel(Quantizer):
     """A kernel in whole steps, -127..127, with a step an output channel, as TFLite's quantizer makes it."""
 

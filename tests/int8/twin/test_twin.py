@@ -19,10 +19,12 @@ SIZE = (64, 64)
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8)
 
 
-def _prepared(name):
+def _prepared(name, *, pooled=False):
     keras.utils.set_random_seed(0)
     model = folding.fold(lively(build_model(name, size=SIZE, num_classes=4, batch_size=1)))
     model = equalization.equalize(model, calibration.representative(iter(IMAGES)))
+    if pooled:
+        model = folding.pool_means(model)
     content = converter.convert(model, recipe="float32")
     found = ranges.measure(content, calibration.representative(iter(IMAGES)))
     tensors = matching.tensors_of_layers(model, content, [image[None] for image in IMAGES[:2].astype(np.float32)])
@@ -52,6 +54,21 @@ def test_the_twin_computes_what_the_file_computes(prepared):
     assert steps.max() < 1e-3
     plain = np.abs(model.predict_on_batch(image) - logits) / step
     assert plain.mean() > 0.1
+
+
+def test_an_average_pooling_rounds_as_the_file_does(short):
+    model, content, found, by_layer = _prepared(short.model, pooled=True)
+    twin, file = qat.build(model, by_layer, size=SIZE, batch_size=1), quantization.with_ranges(content, found)
+    assert "AVERAGE_POOL_2D" in {one.name for one in Graph(file).operators}
+    for image in IMAGES.astype(np.float32):
+        logits, step = real_output(file, image[None])
+        assert np.abs(np.asarray(twin(image[None])) - logits).max() / step < 1e-3
+
+
+def test_a_pooled_half_goes_away_from_the_stored_zero():
+    pool = quantizers.Pool(quantizers.Grid(np.float32(0.5), 0, 255))  # stored -128..127
+    found = pool(np.array([2.5, 3.5, 127.5, 128.5, 130.4]), training=False, weights={})
+    np.testing.assert_array_equal(found, np.array([2, 3, 127, 129, 130]) * 0.5)
 
 
 def test_every_activation_of_the_file_is_quantized_in_the_twin(prepared):
