@@ -91,7 +91,9 @@ def parse(options: type, argv: Sequence[str]) -> Any:
     try:
         rest = values(list(argv))[1:]
     except flags.Error as error:
-        raise InputError(f"{error}; --help lists the flags") from error
+        files = [argument for argument in argv[1:] if argument.startswith("-") and Path(argument).exists()]
+        hint = f"; the file is ./{files[0]}" if files else ""
+        raise InputError(f"{error}; --help lists the flags{hint}") from error
     if rest and not positional:
         raise InputError(f"unexpected argument {rest[0]!r}; write settings as --name=value, --help lists them")
     given = {field.name: _value(field, values[field.name]) for field in fields if values[field.name].present}
