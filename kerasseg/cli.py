@@ -91,8 +91,8 @@ def parse(options: type, argv: Sequence[str]) -> Any:
     try:
         rest = values(list(argv))[1:]
     except flags.Error as error:
-        files = [argument for argument in argv[1:] if argument.startswith("-") and Path(argument).exists()]
-        hint = f"; the file is ./{files[0]}" if files else ""
+        dashed = [argument for argument in argv[1:] if argument.startswith("-") and Path(argument).exists()]
+        hint = f"; the file is ./{dashed[0]}" if dashed else ""
         raise InputError(f"{error}; --help lists the flags{hint}") from error
     if rest and not positional:
         raise InputError(f"unexpected argument {rest[0]!r}; write settings as --name=value, --help lists them")

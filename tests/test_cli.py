@@ -131,3 +131,10 @@ def test_a_path_in_a_list_may_hold_a_comma(tmp_path):
 def test_an_unknown_backend_is_one_line(tmp_path, backend):
     result = command("-m", "kerasseg", "evaluate", f"--workdir={tmp_path}", KERAS_BACKEND=backend)
     assert_one_line(result, "Keras cannot start", backend, "must be tensorflow, jax or torch")
+
+
+def test_a_file_that_looks_like_a_flag_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-p.png").touch()
+    with pytest.raises(ValueError, match=r"'p.png'; --help lists the flags; the file is \./-p\.png$"):
+        cli.parse(Options, ["x", "-p.png"])
