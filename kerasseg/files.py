@@ -30,7 +30,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         CannotWriteError: the directory cannot be made, or the device is full or not writable.
     """
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
+    prefix = f"{_PARTIAL}{os.getpid()}-"
+    end = os.fsencode(path.name)[max(0, len(prefix) + len(os.fsencode(path.name)) - _LONGEST) :]  # of a long name
+    temporary = path.with_name(prefix + end.decode("utf-8", "ignore"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -47,10 +49,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         remedy = "free some space or choose another place" if error.errno in _FULL else "choose another place"
         raise CannotWriteError(f"cannot write {path}: {error.strerror}; {remedy}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 _PARTIAL = f".partial-{re.sub('[^A-Za-z0-9]', '', platform.node())}-"  # machines may share a folder
+_LONGEST = 255  # bytes of a name, in all common file systems
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CANNOT_WRITE = {*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 

@@ -36,7 +36,8 @@ def main(options: InspectOptions) -> int:
         print("nothing is wrong that could be seen")
     errors = found.errors()
     if errors:
-        raise InputError(f"{len(errors)} kinds of errors in {options.dataset}, the first: {errors[0].kind}; mend them")
+        kinds = f"{len(errors)} kinds" if len(errors) > 1 else "one kind"
+        raise InputError(f"{kinds} of errors in {options.dataset}, the first: {errors[0].kind}; mend them")
     return 0
 
 

@@ -29,6 +29,15 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert os.listdir(path.parent) == ["a.json"]
 
 
+def test_a_name_may_be_as_long_as_the_system_allows_and_no_longer(tmp_path):
+    for name in ("a" * 251 + ".txt", "\u00e9" * 125 + "a.txt"):
+        files.write_text(tmp_path / name, "kept")
+        assert (tmp_path / name).read_text() == "kept"
+    with pytest.raises(InputError, match="cannot write .*: File name too long; choose another place"):
+        files.write_text(tmp_path / ("a" * 300), "lost")
+    assert len(os.listdir(tmp_path)) == 2
+
+
 def test_a_full_device_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     files.write_text(path, "old")

@@ -158,7 +158,7 @@ def test_what_is_wrong_is_said(tmp_path, spoil, is_error, kind, words):
     assert words in line
     assert is_error == (kind in findings.ERRORS)
     if is_error or kind == "from_one":  # there, the first class has no pixel either
-        assert_one_line(result, "kinds of errors in folder", kind if is_error else "absent")
+        assert_one_line(result, "of errors in folder", kind if is_error else "absent")
     else:
         assert result.returncode == 0, result.stderr
 
@@ -175,7 +175,7 @@ def test_all_problems_are_said_at_once_errors_first(tmp_path):
     assert lines[0].endswith(": p0, p1, p2, p3, p4 and 2 more")
     assert [line.split(" ")[0] for line in lines[1:]] == ["warning"] * (len(lines) - 1)
     assert len(lines) >= 4
-    assert_one_line(result, "1 kinds of errors in folder, the first: unreadable")
+    assert_one_line(result, "one kind of errors in folder, the first: unreadable")
 
 
 def test_a_data_set_of_other_classes_in_vocs_layout_is_known(tmp_path):

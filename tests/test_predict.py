@@ -137,12 +137,14 @@ def test_polygons_go_back_into_a_data_set(tmp_path, form):
 def test_pictures_of_other_kinds_in_a_folder_are_named(tmp_path):
     for name in ("a.png", "b.gif", "c.jfif"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
+    for name in ("notes.txt", "IMG_1.HEIC", ".hidden.dng"):
+        (tmp_path / name).write_text("no picture")
     lines = []
     found = predict([tmp_path], HALVES, output_dir=tmp_path / "out", log=lines.append)
     assert found.pictures == 1
     told = "pictures of other kinds, which are read where they are named one by one: b.gif"
-    assert lines == [f"{tmp_path} holds {told}, c.jfif"]
+    closed = "pictures that cannot be read here; save them as JPEG or PNG: IMG_1.HEIC"
+    assert lines == [f"{tmp_path} holds {told}, c.jfif, and {closed}"]
     with pytest.raises(InputError, match=rf"\*.gif names no picture and no video, which are .*, but {told}"):
         predict([f"{tmp_path}/*.gif"], HALVES, output_dir=tmp_path / "out")
     assert predict([tmp_path / "b.gif", tmp_path / "c.jfif"], HALVES, output_dir=tmp_path / "both").pictures == 2

@@ -397,6 +397,31 @@ def test_exif_turns_pictures_and_the_outlines_that_were_drawn_on_them_lying(tmp_
     assert "seen: EXIF turns the picture, its labels were drawn on it as it is seen" in report["notes"]
 
 
+@pytest.mark.parametrize("tells", ["stored", "seen", ""])
+def test_a_picture_upside_down_follows_one_that_lies_on_its_side(tmp_path, tells):
+    """Half a turn changes no size: how its labels were drawn says another picture of the export, or nobody."""
+    image, labels, _ = exports.SCENES[0]
+    for name, turns, orientation in (("over", 2, 3), ("side", 1, 6), ("straight", 0, 1)):
+        exif = Image.Exif()
+        exif[274] = orientation
+        drawn = np.rot90(labels, turns if tells == "stored" else 0)
+        if name != "side" or tells:
+            write_picture(tmp_path / "in" / "images" / f"{name}.png", np.rot90(image, turns), exif=exif)
+            write_picture(tmp_path / "in" / "masks" / f"{name}.png", drawn)
+    (tmp_path / "in" / "classes.txt").write_text("background\nbox\nlid\n")
+    dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out")
+    for split in dataset.splits.values():
+        for example in split.examples():
+            np.testing.assert_array_equal(example.image, image)
+            np.testing.assert_array_equal(example.labels, labels)
+    how = {
+        "stored": "EXIF turns the picture, and its labels with it",
+        "seen": "EXIF turns the picture, its labels were drawn on it as it is seen",
+        "": "EXIF turns the picture; nothing tells whether its labels were drawn on it so: look at it",
+    }[tells]
+    assert f"over: {how}" in report["notes"]
+
+
 def test_masks_of_another_size_are_resized_where_that_is_asked(sources, tmp_path):
     at = shutil.copytree(sources["binary"], tmp_path / "export")
     write_picture(at / "0_mask.png", np.kron(np.array([[30, 200]], np.uint8), np.ones((20, 14), np.uint8)))

@@ -22,7 +22,7 @@ _UPRIGHT = {
 }  # fmt: skip
 _WIDE = ("I;16", "I;16B", "I")  # modes of one channel with more than 8 bits
 _LOSSY = ("JPEG", "MPO", "WEBP")
-_LYING = (5, 6, 7, 8)  # orientations in which height and width are exchanged
+LYING = (5, 6, 7, 8)  # orientations in which height and width are exchanged
 END_BYTES = 1024  # of a file, that `end_of` looks at: a PNG's checksum, and the notes that some programs put behind it
 _HEAD = threading.Lock()  # `warnings` has one state for all threads
 
@@ -163,7 +163,7 @@ def size_of(path: Source) -> tuple[int, int]:
     """
     with _opened(path) as (picture, stored):
         width, height = picture.size
-        return (width, height) if stored.turn in _LYING else (height, width)
+        return (width, height) if stored.turn in LYING else (height, width)
 
 
 def orientation_of(path: Source) -> int:
@@ -228,6 +228,8 @@ def _without_alpha(picture: Image.Image, path: Source) -> Image.Image:
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture
     clear = float((np.asarray(picture.convert("RGBA").getchannel("A")) < 255).mean())
+    if not clear and picture.mode == "P":
+        del picture.info["transparency"]  # of which Pillow warns
     if clear:
         raise DataError(
             f"{path} is a {picture.mode} picture with a used alpha channel ({100 * clear:.3g} % of it is not opaque); "

@@ -12,6 +12,8 @@ from PIL import Image
 from kerasseg.data import pairing, video
 from kerasseg.errors import InputError
 
+_CAMERAS = {".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -85,8 +87,15 @@ def _inside(folder: Path, without: Path | None, log: Callable[[str], None]) -> l
 def _taken(paths: Sequence[Path], place: str, log: Callable[[str], None]) -> list[Path]:
     """Those that are called as pictures and videos are; of other pictures a line says that they are not taken."""
     found, known = [path for path in paths if _is_either(path)], Image.registered_extensions()
-    others = [path.name for path in paths if not _is_either(path) and path.suffix.lower() in known and path.name[0] != "."]
-    left = f"pictures of other kinds, which are read where they are named one by one: {pairing.named(others)}" if others else ""
+    rest = [path for path in paths if not _is_either(path) and path.name[0] != "."]
+    others = [path.name for path in rest if path.suffix.lower() in known]
+    closed = [path.name for path in rest if path.suffix.lower() in _CAMERAS - known.keys()]
+    said = []
+    if others:
+        said.append(f"pictures of other kinds, which are read where they are named one by one: {pairing.named(others)}")
+    if closed:
+        said.append(f"pictures that cannot be read here; save them as JPEG or PNG: {pairing.named(closed)}")
+    left = ", and ".join(said)
     if not found:
         kinds = ", ".join(pairing.SUFFIXES + video.SUFFIXES)
         raise InputError(f"{place} no picture and no video, which are {kinds}{', but ' * bool(left)}{left}")

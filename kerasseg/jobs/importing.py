@@ -2,7 +2,7 @@
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -73,15 +73,17 @@ def prepare(
         _refuse_drawing(settings, root)
     begun = {"source": str(root.resolve()), "format": name, "settings": _plain(settings), EXPORT: content(root, export)}
 
+    stored = _drawn_as_stored(export.pictures)
+
     def try_all() -> None:
         for one in export.pictures:
-            _labels(one, relabel, settings)
+            _labels(one, relabel, settings, stored)
 
     ledger = begin(folder, begun, try_all=try_all, log=log)
     notes = [*export.notes, *relabel.notes, how]
     for i, (one, split) in enumerate(zip(export.pictures, splits, strict=True)):
         progress(i, len(splits))
-        notes += _write(one, ledger, split, relabel, settings)
+        notes += _write(one, ledger, split, relabel, settings, stored)
     progress(len(splits), len(splits))
     counts = {split: splits.count(split) for split in ("train", "val", "test") if split in splits}
     fixed = export.fixed_classes and not (settings.classes or settings.merge or settings.ignore)
@@ -124,13 +126,15 @@ def _plain(settings: PrepareSettings) -> dict:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values if key != "shards"}
 
 
-def _write(one: Annotated, ledger: Ledger, split: str, relabel: Callable, settings: PrepareSettings) -> list[str]:
+def _write(
+    one: Annotated, ledger: Ledger, split: str, relabel: Callable, settings: PrepareSettings, stored: bool | None
+) -> list[str]:
     """Writes a picture and its labels, unless both are there; returns what has to be said of them."""
     target = ledger.folder / "labels" / split / f"{one.name}.png"
     _image(one, ledger, split, settings)
     if ledger.has(target):
         return []
-    labels, notes = _labels(one, relabel, settings)
+    labels, notes = _labels(one, relabel, settings, stored)
     ledger.write(target, _png(labels))
     return notes
 
@@ -168,16 +172,36 @@ def _kind(one: Annotated) -> str:
         ) from error
 
 
-def _labels(one: Annotated, relabel: Callable, settings: PrepareSettings) -> tuple[np.ndarray, list[str]]:
-    """Labels of the upright picture's size, and what was done to them."""
+def _drawn_as_stored(annotated: Sequence[Annotated]) -> bool | None:
+    """Whether labels were drawn on the pixels as they are stored, not as EXIF turns them; None where no picture tells.
+
+    One that lies on its side and is no square tells by the size of its labels. The others follow the first that tells.
+    """
+    for one in annotated:
+        if isinstance(one.image, Path) and pictures.orientation_of(one.image) in pictures.LYING:
+            size, labels = pictures.size_of(one.image), one.draw()
+            if size != size[::-1] and labels.shape in (size, size[::-1]):
+                return labels.shape != size
+    return None
+
+
+def _labels(one: Annotated, relabel: Callable, settings: PrepareSettings, stored: bool | None) -> tuple[np.ndarray, list[str]]:
+    """Labels of the upright picture's size, and what was done to them; `stored` from `_drawn_as_stored`."""
     labels = relabel(one.draw())
     source = one.image if isinstance(one.image, Path) else pictures.Encoded(f"the picture inside {one.name}", one.image)
     size, turn = pictures.size_of(source), pictures.orientation_of(source) if isinstance(source, Path) else 1
-    if labels.shape == size:
-        return labels, [f"{one.name}: EXIF turns the picture, its labels were drawn on it as it is seen"] if turn > 1 else []
-    if labels.shape == size[::-1] and turn >= 5:
+    if turn > 1:
         turned = np.asarray(pictures.turned(Image.fromarray(labels), turn))
-        return turned, [f"{one.name}: EXIF turns the picture, and its labels with it"]
+        if turned.shape == size and (labels.shape != size or stored):
+            return turned, [f"{one.name}: EXIF turns the picture, and its labels with it"]
+        if turned.shape == labels.shape == size and stored is None:
+            return labels, [
+                f"{one.name}: EXIF turns the picture; nothing tells whether its labels were drawn on it so: look at it"
+            ]
+        if labels.shape == size:
+            return labels, [f"{one.name}: EXIF turns the picture, its labels were drawn on it as it is seen"]
+    if labels.shape == size:
+        return labels, []
     if not settings.resize_masks:
         raise InputError(
             f"the labels of {one.name} are {labels.shape[0]}x{labels.shape[1]}, the picture {size[0]}x{size[1]} "

@@ -196,7 +196,9 @@ def _threshold(graph: Graph, tensor: Tensor, file: str) -> float:
     if maker is not None and maker.name in _LINEAR and not getattr(maker.options, "fusedActivationFunction", 0):
         return 0.0
     kind = maker.name if maker is not None else "no operator"
+    if kind in _LINEAR:
+        kind += " with an activation in it"
     raise InputError(
         f"{file} gives one channel made by {kind}: neither a sigmoid nor a logit, so that no threshold can be told; "
-        "end the network with a sigmoid or a convolution, or with a channel a class"
+        "end the network with a sigmoid or a convolution without activation, or with a channel a class"
     )

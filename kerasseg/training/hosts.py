@@ -8,6 +8,7 @@ wait for it, and what only the first one reads or writes the others are told.
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from kerasseg.errors import InputError
 
 GRACE_SECONDS = 3  # in which the other processes end
+_STATUS = re.compile("(UNKNOWN|UNAVAILABLE|INTERNAL|DEADLINE_EXCEEDED|ABORTED|CANCELLED|FAILED_PRECONDITION): ")  # XLA's
 
 
 def use(devices: str) -> None:
@@ -147,9 +149,9 @@ def noticing() -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:  # JAX's errors are of that kind
+    except (RuntimeError, ValueError) as error:  # JAX's errors are of these kinds; a ValueError may be anybody's
         number, count = process()
-        if count == 1:
+        if count == 1 or (isinstance(error, ValueError) and not _STATUS.match(str(error))):
             raise
         reason = " ".join(str(error).split())[:200]
         _let_others_go()

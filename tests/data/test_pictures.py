@@ -91,6 +91,13 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path):
     np.testing.assert_array_equal(pictures.read_image(path), np.rot90(RGB, -1))
 
 
+def test_an_opaque_palette_is_read_without_a_word(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8)).convert("P")
+    picture.putpalette([0, 0, 0, 200, 100, 50])
+    picture.save(tmp_path / "a.png", transparency=bytes([255, 255]))
+    assert pictures.read_image(tmp_path / "a.png")[0].tolist() == [[0, 0, 0], [200, 100, 50]]  # warnings are errors here
+
+
 def test_a_picture_beyond_pillows_limit_is_refused_and_below_it_nothing_is_said(tmp_path, monkeypatch):
     path = write_picture(tmp_path / "a.png", RGB)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15)  # a warning from there to twice as much; warnings are errors here

@@ -160,3 +160,12 @@ def test_several_devices_need_jax():
 def test_all_processes_hear_of_an_error_of_this_one():
     with pytest.raises(InputError, match="as it was"), hosts.together("testing"):
         raise InputError("as it was")
+
+
+def test_what_jax_says_of_a_lost_process_is_one_line_and_others_errors_stay(monkeypatch):
+    monkeypatch.setattr(hosts, "process", lambda: (1, 2))
+    for error in (RuntimeError("anything"), ValueError("UNKNOWN: Gloo AllGather failed: Connection closed by peer")):
+        with pytest.raises(InputError, match="process 1 of 2 lost another one"), hosts.noticing():
+            raise error
+    with pytest.raises(ValueError, match="^shapes differ$"), hosts.noticing():
+        raise ValueError("shapes differ")

@@ -118,7 +118,10 @@ def by_color(colors: list[tuple[int, int, int]], *, source: object) -> Callable[
         if unknown.any():
             values, counts = np.unique(seen[unknown], return_counts=True)
             listed = [f"{v >> 16},{v >> 8 & 255},{v & 255} ({n} pixels)" for v, n in zip(values, counts, strict=True)]
-            raise InputError(f"{path} has colours that {source} does not: {pairing.named(listed)}; add a class for each")
+            raise InputError(
+                f"{path} has colours that {source} does not: {pairing.named(listed)}; export without "
+                "smoothed edges, or add a class for each"
+            )
         return labels
 
     return decode
