@@ -62,7 +62,8 @@ def loop_table(results: Path) -> str:
         crops = f"{found['batch_size']} of {row['side']}x{row['side']}"
         told = f"`{row['model']}` | {crops} | {row['backend']} | {row['steps']} | {steps}"
         lines.append(f"| {told} | {row['ratio']:.3f} | {waited:.0f} % |")
-    return "\n".join([*lines, "", f"{found['method']}; {found['processors']} processors, {found['cpu']}."])
+    method = "; ".join(found[name] for name in ("method", "remark") if name in found)
+    return "\n".join([*lines, "", f"{method}; {found['processors']} processors, {found['cpu']}."])
 
 
 def scale_table(results: Path) -> str:
