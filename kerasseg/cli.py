@@ -1,6 +1,7 @@
 """From a dataclass to absl flags and back, and from exceptions to exit codes."""
 
 import dataclasses
+import errno
 import inspect
 import os
 import sys
@@ -41,6 +42,11 @@ def run(main: Callable[..., int | None], argv: Sequence[str] | None = None) -> N
         code = main(parsed) or 0
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        code = EXIT_BAD_INPUT
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: {error.filename} is longer than a name can be here; give a shorter one", file=sys.stderr)
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -138,3 +138,9 @@ def test_a_file_that_looks_like_a_flag_is_named(tmp_path, monkeypatch):
     (tmp_path / "-p.png").touch()
     with pytest.raises(ValueError, match=r"'p.png'; --help lists the flags; the file is \./-p\.png$"):
         cli.parse(Options, ["x", "-p.png"])
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "train"])
+def test_a_name_that_is_too_long_is_one_line(verb, tmp_path):
+    result = command("-m", "kerasseg", verb, f"--workdir={tmp_path / ('w' * 300)}", *["--dataset=shapes"] * (verb == "train"))
+    assert_one_line(result, "is longer than a name can be here; give a shorter one")
