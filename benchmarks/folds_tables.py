@@ -38,7 +38,7 @@ def folds_table(results: Path) -> str:
 def _settings(row: dict) -> str:
     """The extra settings but for those that have a column of their own."""
     shown = [word for word in row["extra"].split() if not word.startswith(("--size=", "--epochs=", "--eval_every="))]
-    return f"`{' '.join(shown)}`" if shown else "the recipe's"
+    return " ".join(f"`{word}`" for word in shown) or "the recipe's"
 
 
 def _cell(fold: dict | None) -> str:
