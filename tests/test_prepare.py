@@ -378,6 +378,17 @@ def test_pictures_are_links_or_copies(sources, tmp_path):
     assert copied.read_bytes() == linked.read_bytes()
 
 
+def _notes_of_copies(folder, image, labels):
+    """Prepares FOLDER/in, whose pictures are all one picture, and returns what is said of them."""
+    (folder / "in" / "classes.txt").write_text("background\nbox\nlid\n")
+    dataset, report, _ = _prepared(folder / "in", folder / "out")
+    for split in dataset.splits.values():
+        for example in split.examples():
+            np.testing.assert_array_equal(example.image, image)
+            np.testing.assert_array_equal(example.labels, labels)
+    return report["notes"]
+
+
 def test_exif_turns_pictures_and_the_outlines_that_were_drawn_on_them_lying(tmp_path):
     """Two pictures that lie on their side: the outlines of one are as it is stored, of the other as it is seen."""
     image, labels, _ = exports.SCENES[0]
@@ -387,14 +398,9 @@ def test_exif_turns_pictures_and_the_outlines_that_were_drawn_on_them_lying(tmp_
         stored = np.rot90(image) if name != "straight" else image
         write_picture(tmp_path / "in" / "images" / f"{name}.png", stored, **({"exif": exif} if name != "straight" else {}))
         write_picture(tmp_path / "in" / "masks" / f"{name}.png", mask)
-    (tmp_path / "in" / "classes.txt").write_text("background\nbox\nlid\n")
-    dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out")
-    for split in dataset.splits.values():
-        for example in split.examples():
-            np.testing.assert_array_equal(example.image, image)
-            np.testing.assert_array_equal(example.labels, labels)
-    assert "lying: EXIF turns the picture, and its labels with it" in report["notes"]
-    assert "seen: EXIF turns the picture, its labels were drawn on it as it is seen" in report["notes"]
+    notes = _notes_of_copies(tmp_path, image, labels)
+    assert "lying: EXIF turns the picture, and its labels with it" in notes
+    assert "seen: EXIF turns the picture, its labels were drawn on it as it is seen" in notes
 
 
 @pytest.mark.parametrize("tells", ["stored", "seen", ""])
@@ -408,18 +414,13 @@ def test_a_picture_upside_down_follows_one_that_lies_on_its_side(tmp_path, tells
         if name != "side" or tells:
             write_picture(tmp_path / "in" / "images" / f"{name}.png", np.rot90(image, turns), exif=exif)
             write_picture(tmp_path / "in" / "masks" / f"{name}.png", drawn)
-    (tmp_path / "in" / "classes.txt").write_text("background\nbox\nlid\n")
-    dataset, report, _ = _prepared(tmp_path / "in", tmp_path / "out")
-    for split in dataset.splits.values():
-        for example in split.examples():
-            np.testing.assert_array_equal(example.image, image)
-            np.testing.assert_array_equal(example.labels, labels)
+    notes = _notes_of_copies(tmp_path, image, labels)
     how = {
         "stored": "EXIF turns the picture, and its labels with it",
         "seen": "EXIF turns the picture, its labels were drawn on it as it is seen",
         "": "EXIF turns the picture; nothing tells whether its labels were drawn on it so: look at it",
     }[tells]
-    assert f"over: {how}" in report["notes"]
+    assert f"over: {how}" in notes
 
 
 def test_masks_of_another_size_are_resized_where_that_is_asked(sources, tmp_path):
